@@ -1,0 +1,249 @@
+"""The nouns of the benchmark. Read this file first.
+
+    Corpus.read(root) -> clips -> FeatureSet -> System, per part of a Task -> predictions -> Metric -> Score
+
+Shapes, here and everywhere:  T samples, F frames, D dims, N clips, C classes or emotions, S speakers,
+G groups, B bootstrap draws. Units are in the name: rate_hz, start_s, level_db.
+Parts of a split are ``train``, ``dev`` and ``test``.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from affectbench.errors import UnknownName
+
+if TYPE_CHECKING:
+    import polars as pl
+
+Floats = NDArray[np.float64]
+PARTS: Final = ("train", "dev", "test")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something odd about a corpus folder that a reader must know before trusting a number."""
+
+    kind: str  # "audio without label", "label without audio", "speakers unknown", ...
+    items: tuple[str, ...]  # the clips or files concerned
+    fatal: bool  # True: a run stops unless told to go on
+    advice: str  # what to do about it
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reading a corpus folder gives: the clips (``schema.CLIPS``) and what is odd about them."""
+
+    clips: pl.DataFrame
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corpus:
+    """A body of recordings: its facts, and how its released layout is read."""
+
+    name: str  # "hume-vocalburst"
+    title: str
+    access: Literal["open", "gated"]
+    licence: str  # SPDX id, or the name of the agreement
+    source: str  # paper with DOI or arXiv id
+    home: str  # where it is published, or who grants access
+    languages: tuple[str, ...]  # BCP 47; empty for non-verbal corpora
+    published: Mapping[str, int]  # facts to check a folder against: clips, speakers, ...
+    layout: str  # the files that ``read`` looks for, in one line
+    read: Callable[[Path], Reading]  # touches names and label files, never audio samples
+    twin: Callable[..., Path] | None = None  # (root, scale, seed) -> root of a synthetic copy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What a task predicts: columns of the clips table and their range, or classes."""
+
+    name: str  # "emotions"
+    kind: Literal["regression", "classification"]
+    columns: tuple[str, ...]  # one per output (regression); the one class column (classification)
+    classes: tuple[str, ...] = ()  # in the order of the official label encoding
+    low: float = 0.0  # range of a regression label
+    high: float = 1.0
+    nan_ok: bool = False  # True: a label may be blank and is masked in loss and metric
+
+    @property
+    def outputs(self) -> int:
+        """C: classes of a classification, columns of a regression."""
+        return len(self.classes) if self.kind == "classification" else len(self.columns)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A rule that puts each clip into train, dev or test, by name and version."""
+
+    name: str  # "emogator/contributors-60-20-20"
+    version: int
+    disjoint: str | None  # column that no two parts share ("speaker"); None where it is unknown
+    released: bool  # True: came with the corpus; False: ours
+    assign: Callable[[pl.DataFrame], pl.Series]  # clips -> part of each clip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One reading of one measure.
+
+    ``compute(truth, prediction)`` gives a value per target, [C'] (or [C] recalls for UAR); their mean is
+    the score. ``resampled(truth, prediction, group, counts)`` gives the same for many bootstrap draws at
+    once, [B, C'], where ``group`` [N] is the group index of each clip and ``counts`` [B, G] how often each
+    group was drawn. Regression takes [N, C] floats; classification takes [N] class indices.
+    Undefined is NaN. ``combine`` turns [.., C'] into [..]: the mean over targets, NaN rules of the variant.
+    """
+
+    name: str  # "ccc"
+    variant: str  # "population"
+    kind: Literal["regression", "classification"]
+    compute: Callable[[NDArray[Any], NDArray[Any]], Floats]
+    resampled: Callable[[NDArray[Any], NDArray[Any], NDArray[np.intp], NDArray[Any]], Floats]
+    combine: Callable[[Floats], Floats]
+    low: float  # worst value
+    high: float  # best value
+    source: str
+
+    @property
+    def key(self) -> str:
+        """``ccc.population``: the name under which a score is stored."""
+        return f"{self.name}.{self.variant}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A published task: corpus, target, split, and the metric that ranks."""
+
+    name: str  # "avb-high"
+    title: str
+    corpus: Corpus
+    target: Target
+    split: Split
+    metric: Metric  # the one that ranks
+    also: tuple[Metric, ...]  # reported beside it
+    source: str
+    version: int = 1  # raised when old scores stop being comparable
+    protocol: Literal["predict"] = "predict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSet:
+    """Numbers per clip: a name, a version, a dimension and the function that computes them."""
+
+    name: str  # "egemaps"
+    title: str
+    dim: int  # D
+    names: Callable[[], tuple[str, ...]]  # [D] column names
+    identity: Callable[[], Mapping[str, str]]  # all that the values depend on besides the samples
+    open: Callable[[], Callable[[NDArray[np.int16]], NDArray[np.float32]]]  # -> extractor: [T] -> [D]
+    rate_hz: int = 16_000
+    min_samples: int = 1  # shorter clips are padded with zeros, and reported
+    extra: str = ""  # the optional dependency that it needs
+    licence: str = ""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a task as a system sees it."""
+
+    clips: tuple[str, ...]  # [N] ids, in the order of the rows
+    features: NDArray[np.float32]  # [N, D]
+    labels: NDArray[Any]  # [N, C] float64 (NaN where blank) or [N] class indices; empty when blind
+    speakers: tuple[str | None, ...]  # [N]
+
+
+class Model(Protocol):
+    """What a system builds: scikit-learn's manners, with a dev part to choose on."""
+
+    def fit(self, train: Part, dev: Part) -> Model:
+        """Learn from train, choose on dev."""
+        ...
+
+    def predict(self, part: Part) -> Floats:
+        """[N, C]: values in the order of the target's columns, or a score per class (argmax decides).
+
+        It is asked for dev with the model that never saw dev, before any refit.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """A recipe: features and a model, published or the user's own.
+
+    ``build(task, seed, mode)`` returns a fresh ``Model``. Modes: ``sound`` is how it should be done,
+    ``official`` is what the published code computes, defects included.
+    """
+
+    name: str  # "egemaps-mlp"
+    title: str
+    features: FeatureSet
+    build: Callable[[Task, int, str], Model]
+    seeds: tuple[int, ...] = (0,)
+    modes: tuple[str, ...] = ("sound",)  # the first is the default
+    refit: bool = False  # True: test predictions come from a model refit on train and dev
+    extra: str = ""  # the optional dependency that it needs
+    settings: Mapping[str, Any] = field(default_factory=dict)  # goes into the result, word for word
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A value with its interval: never a bare float."""
+
+    value: float  # NaN where undefined, never 0
+    low: float
+    high: float
+    level: float  # 0.95
+    clips: int  # scored
+    groups: int  # what was resampled: speakers, not clips; 0 where no interval could be made
+    group_by: str  # "speaker", "clip", or "" where no interval could be made
+    draws: int
+    undefined: int  # draws in which the metric had no value
+    method: str  # "percentile"
+
+
+Row = TypeVar("Row", Corpus, Task, FeatureSet, System, Metric)
+
+
+class Table(Mapping[str, Row]):
+    """A read-only table of named rows: what grows in this package is a row in one of these."""
+
+    def __init__(self, kind: str, *rows: Row) -> None:
+        self.kind = kind
+        names = [getattr(row, "key", row.name) for row in rows]
+        doubled = {name for name in names if names.count(name) > 1}
+        if doubled:
+            raise ValueError(f"{kind} names appear twice: {sorted(doubled)}")
+        self._rows: dict[str, Row] = dict(zip(names, rows, strict=True))
+
+    def __getitem__(self, name: str) -> Row:
+        """The row of that name; ``UnknownName`` with the nearest names otherwise."""
+        if name not in self._rows:
+            near = difflib.get_close_matches(name, self._rows, n=1)
+            hint = f"Did you mean '{near[0]}'? " if near else ""
+            raise UnknownName(
+                f"No {self.kind} is called '{name}'. {hint}There are: {', '.join(self._rows)}."
+            )
+        return self._rows[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a row of that name."""
+        return name in self._rows
+
+    def __iter__(self) -> Iterator[str]:
+        """The names, in the order of the table."""
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        """How many rows there are."""
+        return len(self._rows)
