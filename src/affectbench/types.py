@@ -1,9 +1,10 @@
 """The nouns of the benchmark. Read this file first.
 
-    Corpus.read(root) -> clips -> FeatureSet -> System, per part of a Task -> predictions -> Metric -> Score
+    Corpus.read(root) -> clips -> FeatureSet -> System, per part of a Task -> predictions
+    predictions -> Metric, bootstrap by group -> Score
 
-Shapes, here and everywhere:  T samples, F frames, D dims, N clips, C classes or emotions, S speakers,
-G groups, B bootstrap draws. Units are in the name: rate_hz, start_s, level_db.
+Shapes, here and everywhere: T samples, F frames, D dims, N clips, C classes or emotions,
+S speakers, G groups, B bootstrap draws. Units are in the name: rate_hz, start_s, level_db.
 Parts of a split are ``train``, ``dev`` and ``test``.
 """
 
@@ -95,18 +96,19 @@ class Split:
 class Metric:
     """One reading of one measure.
 
-    ``compute(truth, prediction)`` gives a value per target, [C'] (or [C] recalls for UAR); their mean is
-    the score. ``resampled(truth, prediction, group, counts)`` gives the same for many bootstrap draws at
-    once, [B, C'], where ``group`` [N] is the group index of each clip and ``counts`` [B, G] how often each
-    group was drawn. Regression takes [N, C] floats; classification takes [N] class indices.
-    Undefined is NaN. ``combine`` turns [.., C'] into [..]: the mean over targets, NaN rules of the variant.
+    ``compute(truth, prediction, outputs)`` gives a value per output, [C]: a CCC per column, a recall
+    per class. ``resampled(truth, prediction, group, counts, outputs)`` gives the same for many
+    bootstrap draws at once, [B, C]: ``group`` [N] is the group index of each clip and ``counts``
+    [B, G] how often each group was drawn. Regression takes [N, C] floats, classification [N] class
+    indices in 0..C-1; ``outputs`` is C. Undefined is NaN. ``combine`` turns [..., C] into [...]: the
+    mean over outputs, by the NaN rule of the variant.
     """
 
     name: str  # "ccc"
     variant: str  # "population"
     kind: Literal["regression", "classification"]
-    compute: Callable[[NDArray[Any], NDArray[Any]], Floats]
-    resampled: Callable[[NDArray[Any], NDArray[Any], NDArray[np.intp], NDArray[Any]], Floats]
+    compute: Callable[[NDArray[Any], NDArray[Any], int], Floats]
+    resampled: Callable[[NDArray[Any], NDArray[Any], NDArray[np.intp], NDArray[Any], int], Floats]
     combine: Callable[[Floats], Floats]
     low: float  # worst value
     high: float  # best value
@@ -143,7 +145,9 @@ class FeatureSet:
     dim: int  # D
     names: Callable[[], tuple[str, ...]]  # [D] column names
     identity: Callable[[], Mapping[str, str]]  # all that the values depend on besides the samples
-    open: Callable[[], Callable[[NDArray[np.int16]], NDArray[np.float32]]]  # -> extractor: [T] -> [D]
+    open: Callable[
+        [], Callable[[NDArray[np.int16]], NDArray[np.float32]]
+    ]  # -> extractor: [T] -> [D]
     rate_hz: int = 16_000
     min_samples: int = 1  # shorter clips are padded with zeros, and reported
     extra: str = ""  # the optional dependency that it needs
@@ -169,8 +173,9 @@ class Model(Protocol):
         ...
 
     def predict(self, part: Part) -> Floats:
-        """[N, C]: values in the order of the target's columns, or a score per class (argmax decides).
+        """[N, C]: values in the order of the target's columns, or one score per class.
 
+        The class is the one of the highest score, the first of equals.
         It is asked for dev with the model that never saw dev, before any refit.
         """
         ...
@@ -180,8 +185,8 @@ class Model(Protocol):
 class System:
     """A recipe: features and a model, published or the user's own.
 
-    ``build(task, seed, mode)`` returns a fresh ``Model``. Modes: ``sound`` is how it should be done,
-    ``official`` is what the published code computes, defects included.
+    ``build(task, seed, mode)`` returns a fresh ``Model``. Modes: ``sound`` is how it should be
+    done, ``official`` is what the published code computes, defects included.
     """
 
     name: str  # "egemaps-mlp"

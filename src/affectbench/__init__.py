@@ -1,0 +1,1 @@
+"""Benchmarks for emotion in the voice."""
