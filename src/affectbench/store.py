@@ -32,7 +32,7 @@ def cache_root() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "affectbench"
 
 
-def write_atomic(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Let ``write`` fill a file beside ``path``, sync it, and rename it: whole or not there.
 
     Raises:
@@ -80,7 +80,7 @@ def plain(value: Any) -> Any:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically. NaN is written as null."""
     text = json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(path, lambda file: file.write(text.encode()) and None)
+    write_atomic(path, lambda file: file.write(text.encode()))
 
 
 def digest(*parts: bytes | str) -> str:

@@ -40,7 +40,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What reading a corpus folder gives: the clips (``schema.CLIPS``) and what is odd about them."""
+    """What reading a folder gives: the clips (``schema.CLIPS``) and what is odd about them."""
 
     clips: pl.DataFrame
     findings: tuple[Finding, ...] = ()
@@ -96,12 +96,12 @@ class Split:
 class Metric:
     """One reading of one measure.
 
-    ``compute(truth, prediction, outputs)`` gives a value per output, [C]: a CCC per column, a recall
-    per class. ``resampled(truth, prediction, group, counts, outputs)`` gives the same for many
-    bootstrap draws at once, [B, C]: ``group`` [N] is the group index of each clip and ``counts``
-    [B, G] how often each group was drawn. Regression takes [N, C] floats, classification [N] class
-    indices in 0..C-1; ``outputs`` is C. Undefined is NaN. ``combine`` turns [..., C] into [...]: the
-    mean over outputs, by the NaN rule of the variant.
+    ``compute(truth, prediction, outputs)`` gives a value per output, [C]: a CCC per column, a
+    recall per class. ``resampled(truth, prediction, group, counts, outputs)`` gives the same for
+    many bootstrap draws at once, [B, C]: ``group`` [N] is the group index of each clip, ``counts``
+    [B, G] how often each group was drawn. Regression takes [N, C] floats, classification [N]
+    class indices in 0..C-1; ``outputs`` is C. Undefined is NaN. ``combine`` turns [..., C] into
+    [...]: the mean over outputs, by the NaN rule of the variant.
     """
 
     name: str  # "ccc"
