@@ -60,6 +60,8 @@ class Corpus:
     published: Mapping[str, int]  # facts to check a folder against: clips, speakers, ...
     layout: str  # the files that ``read`` looks for, in one line
     read: Callable[[Path], Reading]  # touches names and label files, never audio samples
+    # labels and speakers alone, for scoring what was blind: folder of label files -> clips
+    read_labels: Callable[[Path], pl.DataFrame] | None = None
     twin: Callable[..., Path] | None = None  # (root, scale, seed) -> root of a synthetic copy
 
 
@@ -180,6 +182,18 @@ class Model(Protocol):
         """
         ...
 
+    def report(self) -> dict[str, Any]:
+        """What was chosen and how the training went; goes into the result as JSON."""
+        ...
+
+
+class Refitting(Model, Protocol):
+    """A model of a system with ``refit=True``: refitted on train and dev after the choice."""
+
+    def refit(self, train: Part, dev: Part) -> Refitting:
+        """Learn again from train and dev, with the settings that ``fit`` chose."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
@@ -192,7 +206,7 @@ class System:
     name: str  # "egemaps-mlp"
     title: str
     features: FeatureSet
-    build: Callable[[Task, int, str], Model]
+    build: Callable[[Task, int, str], Any]  # a Model; a Refitting one where refit is True
     seeds: tuple[int, ...] = (0,)
     modes: tuple[str, ...] = ("sound",)  # the first is the default
     refit: bool = False  # True: test predictions come from a model refit on train and dev

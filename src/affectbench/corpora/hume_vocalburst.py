@@ -67,21 +67,35 @@ def read(root: Path) -> Reading:
         BadData: cells out of range, unknown classes, ids that do not look like ``[00123]``, label
             files that disagree about ids or splits.
     """
+    clips, findings = _labelled(root / "labels", root)
+    clips, unmatched = _audio(root / "audio" / "wav", clips)
+    first = ["clip", "path", "speaker", "sex", "age", "country", "part"]
+    return Reading(clips.select(*first, pl.exclude(first)), (*findings, *unmatched))
+
+
+def read_labels(folder: Path) -> pl.DataFrame:
+    """Clips of the label files in ``folder`` (or its ``labels/``), without looking for audio.
+
+    Raises:
+        MissingData, BadData: as ``read``.
+    """
+    inner = folder / "labels"
+    return _labelled(inner if inner.is_dir() else folder, folder)[0]
+
+
+def _labelled(folder: Path, root: Path) -> tuple[pl.DataFrame, list[Finding]]:
+    """One row a clip from all label files of a folder, speakers joined."""
     tables = {}
     for name, target in FILES.items():
-        path = root / "labels" / f"{name}_info.csv"
+        path = folder / f"{name}_info.csv"
         if path.exists():
             tables[path] = _label_file(path, target)
     if not tables:
         raise MissingData(
-            f"No label file found in {root / 'labels'}. Expected at least one of "
+            f"No label file found in {folder}. Expected at least one of "
             f"{', '.join(f'{name}_info.csv' for name in FILES)} (the A-VB layout: {CORPUS.layout})."
         )
-    clips = _join(tables)
-    clips, findings = _speakers(root, clips)
-    clips, unmatched = _audio(root / "audio" / "wav", clips)
-    first = ["clip", "path", "speaker", "sex", "age", "country", "part"]
-    return Reading(clips.select(*first, pl.exclude(first)), (*findings, *unmatched))
+    return _speakers([folder / "data_info.csv", root / "data_info.csv"], _join(tables))
 
 
 def _ids(path: Path, table: pl.DataFrame) -> pl.DataFrame:
@@ -138,10 +152,9 @@ def _join(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
     return clips
 
 
-def _speakers(root: Path, clips: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+def _speakers(places: list[Path], clips: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
     """Add speaker, sex, age and country where ``data_info.csv`` tells them."""
     unknown = {"speaker": pl.String, "sex": pl.String, "age": pl.Float64, "country": pl.String}
-    places = [root / "labels" / "data_info.csv", root / "data_info.csv"]
     path = next((place for place in places if place.exists()), None)
     if path is None:
         finding = Finding(
@@ -230,5 +243,6 @@ CORPUS: Final = Corpus(
     published={"clips": 59_201, "speakers": 1_702, "train": 19_990, "dev": 19_396, "test": 19_815},
     layout="labels/{high,two,culture,type}_info.csv, audio/wav/[id].wav, labels/data_info.csv",
     read=read,
+    read_labels=read_labels,
     twin=write_vocalburst,
 )

@@ -1,0 +1,5 @@
+"""``python -m affectbench``."""
+
+from affectbench.cli import main
+
+main()
