@@ -1,1 +1,5 @@
-"""twin."""
+"""Synthetic twins of gated corpora: same layout and sizes, invented sound, known ceiling."""
+
+from affectbench.corpora.twin.vocalburst import write_vocalburst
+
+__all__ = ["write_vocalburst"]
