@@ -1,1 +1,85 @@
-"""Benchmarks for emotion in the voice."""
+"""Benchmarks for emotion in the voice: corpora, tasks, systems, honest intervals.
+
+Every public name is imported when it is first used, so that ``import affectbench`` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from affectbench.corpora import CORPORA
+    from affectbench.errors import AffectBenchError
+    from affectbench.features import FEATURES
+    from affectbench.intervals import bootstrap
+    from affectbench.metrics import METRICS, ccc, uar
+    from affectbench.protocols import run
+    from affectbench.results import Result, Scoring, score_system
+    from affectbench.systems import SYSTEMS, from_sklearn
+    from affectbench.tasks import TASKS
+    from affectbench.types import Corpus, FeatureSet, Metric, Score, Split, System, Target, Task
+
+HOMES = {
+    "CORPORA": "corpora",
+    "FEATURES": "features",
+    "METRICS": "metrics",
+    "SYSTEMS": "systems",
+    "TASKS": "tasks",
+    "AffectBenchError": "errors",
+    "Corpus": "types",
+    "FeatureSet": "types",
+    "Metric": "types",
+    "Result": "results",
+    "Score": "types",
+    "Scoring": "results",
+    "Split": "types",
+    "System": "types",
+    "Target": "types",
+    "Task": "types",
+    "bootstrap": "intervals",
+    "ccc": "metrics",
+    "from_sklearn": "systems",
+    "run": "protocols",
+    "score_system": "results",
+    "uar": "metrics",
+}
+
+__all__ = [
+    "CORPORA",
+    "FEATURES",
+    "METRICS",
+    "SYSTEMS",
+    "TASKS",
+    "AffectBenchError",
+    "Corpus",
+    "FeatureSet",
+    "Metric",
+    "Result",
+    "Score",
+    "Scoring",
+    "Split",
+    "System",
+    "Target",
+    "Task",
+    "bootstrap",
+    "ccc",
+    "from_sklearn",
+    "run",
+    "score_system",
+    "uar",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public name, imported from its home."""
+    if name not in HOMES:
+        raise AttributeError(f"module 'affectbench' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"affectbench.{HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return __all__

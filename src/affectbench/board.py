@@ -116,7 +116,8 @@ def remarks(board: Board) -> list[str]:
     if first and first["groups"]:
         told.append(
             f"Intervals: {first['level']:.0%}, {first['method']} bootstrap, "
-            f"{first['draws']:,} draws of {first['groups']:,} {first['group_by']}s ({first['clips']:,} clips)."
+            f"{first['draws']:,} draws of {first['groups']:,} {first['group_by']}s "
+            f"({first['clips']:,} clips)."
         )
     if board.mixed:
         told.append("The rows are of different data: their values must not be compared.")

@@ -257,7 +257,7 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a system on a task: fit on train, choose on dev, predict, score with intervals, store."""
-    from affectbench.run import run as run_task
+    from affectbench.protocols import run as run_task
 
     chosen, recipe = task_of(task), system_of(system)
     with progress_bar(quiet or as_json) as progress:
@@ -338,6 +338,17 @@ def score(
         if labels is not None:
             results.unblind(place, task, labels)
         tell(results.score_system(place, task, scoring_of(draws, interval)), as_json=as_json)
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="A folder of results.")] = Path("results"),
+    out: Annotated[Path | None, typer.Option("--out", help="HTML file to write.")] = None,
+) -> None:
+    """Write the results of a folder as one HTML file."""
+    from affectbench import report as html
+
+    typer.echo(f"Report: {html.write(folder, out)}")
 
 
 @app.command()
