@@ -41,6 +41,9 @@ def write_atomic(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from error
+    try:
         with partial.open("wb") as file:
             write(file)
             file.flush()
