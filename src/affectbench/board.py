@@ -90,7 +90,7 @@ HEADER = ("rank", "system", "seeds", "dev", "interval", "test", "interval")
 
 def lines(board: Board) -> list[tuple[str, ...]]:
     """The board as rows of text, under ``HEADER``."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for place, entry in enumerate(board.entries, start=1):
         dev, test = entry.score("dev"), entry.score("test")
         rows.append(

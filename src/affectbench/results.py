@@ -94,7 +94,10 @@ def predictions(clips: pl.DataFrame, target: Target, values: NDArray[np.float64]
             for i, column in enumerate(target.columns)
         )
     best = np.where(missing, 0, np.nan_to_num(values, nan=-np.inf).argmax(axis=1))
-    names = [None if gone else target.classes[i] for i, gone in zip(best, missing, strict=True)]
+    names = [
+        None if gone else target.classes[i]
+        for i, gone in zip(best.tolist(), missing.tolist(), strict=True)
+    ]
     return table.with_columns(
         pl.Series(f"prediction.{target.columns[0]}", names, dtype=pl.String),
         *(

@@ -1,0 +1,182 @@
+"""What a system learns from: clips with parts, labels, features, and what was found on the way."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from affectbench import splits
+from affectbench.audio import Waves, prepare_all
+from affectbench.errors import BadData, MissingData, listing
+from affectbench.features import extract
+from affectbench.schema import check_clips
+from affectbench.types import FeatureSet, Finding, Part, Task
+
+Progress = Callable[[str, int, int], None]  # stage, done, total
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What a system learns from: clips with parts and labels, their features, what was found."""
+
+    clips: pl.DataFrame  # schema.CLIPS, part by the split, digest and silent of the samples
+    features: NDArray[np.float32]  # [N, D]; rows of clips that could not be read are NaN
+    findings: tuple[Finding, ...]
+
+
+def gate(findings: Sequence[Finding], *, keep_going: bool) -> None:
+    """Stop at findings that make a number untrustworthy, all of them in one message."""
+    fatal = [finding for finding in findings if finding.fatal]
+    if fatal and not keep_going:
+        lines = [f"{f.kind}: {len(f.items):,} ({listing(f.items)}). {f.advice}" for f in fatal]
+        raise BadData(
+            "\n".join(lines)
+            + "\nWith --keep-going the run goes on without them and says so in the result."
+        )
+
+
+def read(task: Task, root: Path, *, keep_going: bool = False) -> tuple[pl.DataFrame, list[Finding]]:
+    """Clips of a task with their parts, and what was found; labels are checked.
+
+    Raises:
+        MissingData, BadData: see ``run``.
+    """
+    if not root.is_dir():
+        raise MissingData(
+            f"{root} is not a folder. Expected {task.corpus.title} as released: "
+            f"{task.corpus.layout}."
+        )
+    reading = task.corpus.read(root)
+    clips = check_clips(reading.clips)
+    absent = [column for column in task.target.columns if column not in clips.columns]
+    if absent:
+        raise MissingData(
+            f"{task.name} needs the label columns {listing(absent)}, and no label file in "
+            f"{root} has them. Expected: {task.corpus.layout}."
+        )
+    clips = splits.apply(task.split, clips)
+    findings = [*reading.findings, *splits.audit(task.split, clips)]
+    gate(findings, keep_going=keep_going)
+    check_labels(task, clips)
+    return clips, findings
+
+
+def check_labels(task: Task, clips: pl.DataFrame) -> None:
+    """Train and dev must be labelled, and each class must be in train.
+
+    Raises:
+        BadData: a label is blank where it must not be, or a class has no train clip.
+    """
+    target = task.target
+    seen = clips.filter(pl.col("part") != "test")
+    blank = pl.any_horizontal(pl.col(target.columns).is_null())
+    if target.nan_ok:
+        blank = pl.all_horizontal(pl.col(target.columns).is_null())
+    without = seen.filter(blank)["clip"].to_list()
+    if without:
+        raise BadData(
+            f"{task.name}: {len(without):,} train or dev clips have no label: {listing(without)}."
+        )
+    if target.kind == "classification":
+        there = set(clips.filter(pl.col("part") == "train")[target.columns[0]])
+        lacking = [name for name in target.classes if name not in there]
+        if lacking:
+            raise BadData(
+                f"{task.name}: no train clip is of class {listing(lacking)}. "
+                "Is the folder complete?"
+            )
+
+
+def extract_features(
+    task: Task,
+    clips: pl.DataFrame,
+    findings: Sequence[Finding],
+    features: FeatureSet,
+    *,
+    workers: int | None = None,
+    keep_going: bool = False,
+    progress: Progress | None = None,
+) -> Material:
+    """Decode every clip, stop at the ones that cannot be read, extract the features of the rest."""
+    workers = workers or os.cpu_count() or 1
+    there = clips.filter(pl.col("path").is_not_null())
+    paths = [Path(path) for path in there["path"]]
+    waves = prepare_all(paths, workers=workers, progress=progress)
+    heard = audio_findings(there, waves)
+    gate(heard, keep_going=keep_going)
+    facts = waves.table.select(
+        "path", "digest", "samples", "silent", row=pl.int_range(pl.len(), dtype=pl.Int64)
+    ).unique("path", maintain_order=True)
+    clips = clips.join(facts, on="path", how="left", maintain_order="left")
+    doubled = splits.duplicates(clips)
+    gate(doubled, keep_going=keep_going)
+    extraction = extract(features, waves, workers=workers, progress=progress)
+    values = np.full((len(clips), features.dim), np.nan, dtype=np.float32)
+    rows = clips["row"].to_numpy()
+    known = clips["row"].is_not_null().to_numpy()
+    values[known] = extraction.values[rows[known].astype(np.intp)]
+    short = clips.filter(pl.col("samples") < features.min_samples)["clip"]
+    if len(short):
+        heard.append(
+            Finding(
+                kind="shorter than the features need",
+                items=tuple(short),
+                fatal=False,
+                advice=f"Padded with zeros to {features.min_samples / features.rate_hz:g} s.",
+            )
+        )
+    return Material(clips.drop("row"), values, (*findings, *heard, *doubled))
+
+
+def audio_findings(clips: pl.DataFrame, waves: Waves) -> list[Finding]:
+    """Files that cannot be read, and silent ones."""
+    names = dict(clips.select("path", "clip").iter_rows())
+    found = []
+    if waves.bad:
+        found.append(
+            Finding(
+                kind="unreadable audio",
+                items=tuple(f"{names[str(path)]}: {why}" for path, why in waves.bad.items()),
+                fatal=True,
+                advice="Copy these files again from their source.",
+            )
+        )
+    silent = waves.table.filter(pl.col("silent"))["path"].to_list()
+    if silent:
+        found.append(
+            Finding(
+                kind="silent",
+                items=tuple(names[path] for path in silent),
+                fatal=False,
+                advice="Every sample is zero. They are used as they are.",
+            )
+        )
+    return found
+
+
+def part_of(task: Task, material: Material, part: str) -> Part:
+    """One part as systems see it: readable clips only, labels of train and dev alone."""
+    held = (material.clips["part"] == part).to_numpy()
+    if part != "test":
+        held &= material.clips["digest"].is_not_null().to_numpy()
+    rows = np.flatnonzero(held)
+    clips = material.clips[rows]
+    labels: NDArray[Any]
+    if part == "test":
+        labels = np.empty((0,))
+    elif task.target.kind == "classification":
+        codes = {name: code for code, name in enumerate(task.target.classes)}
+        labels = (
+            clips[task.target.columns[0]].replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+        )
+    else:
+        columns = pl.col(task.target.columns).fill_null(np.nan)
+        labels = clips.select(columns).to_numpy().astype(np.float64)
+    return Part(tuple(clips["clip"]), material.features[rows], labels, tuple(clips["speaker"]))

@@ -1,0 +1,182 @@
+"""Every row of every table keeps the contract of its kind: a new row is tested when it is there."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import affectbench
+from affectbench import CORPORA, FEATURES, METRICS, SYSTEMS, TASKS
+from affectbench.audio import prepare_all
+from affectbench.errors import AffectBenchError, UnknownName
+from affectbench.features import extract
+from affectbench.store import plain
+from affectbench.types import Part, Table
+
+TABLES = {
+    "corpora": CORPORA,
+    "tasks": TASKS,
+    "features": FEATURES,
+    "systems": SYSTEMS,
+    "metrics": METRICS,
+}
+SOURCE = Path(affectbench.__file__).parent
+rows = pytest.mark.parametrize
+
+
+@rows("name", TABLES)
+def test_names_are_words_and_unknown_ones_are_helped(name):
+    table = TABLES[name]
+    assert all(re.fullmatch(r"[a-z0-9]+([-._][a-z0-9]+)*", key) for key in table)
+    first = next(iter(table))
+    with pytest.raises(UnknownName, match=f"Did you mean '{re.escape(first)}'"):
+        table[first + "x"]
+    with pytest.raises(ValueError, match="twice"):
+        Table("row", table[first], table[first])
+
+
+@rows("corpus", CORPORA.values(), ids=CORPORA)
+def test_corpus(corpus, tmp_path):
+    assert re.search(r"arXiv:\d{4}\.\d{5}|doi", corpus.source)
+    assert corpus.licence
+    assert corpus.home
+    assert corpus.layout
+    assert corpus.published["clips"] > corpus.published["speakers"] > 0
+    with pytest.raises(AffectBenchError, match=r"[Ee]xpected"):
+        corpus.read(tmp_path)
+
+
+def test_every_corpus_file_is_in_the_table():
+    files = {path.stem for path in (SOURCE / "corpora").glob("*.py")} - {"__init__", "labels"}
+    modules = [import_module(f"affectbench.corpora.{name}") for name in files]
+    assert {module.CORPUS.name for module in modules} == set(CORPORA)
+
+
+@rows("task", TASKS.values(), ids=TASKS)
+def test_task(task):
+    assert task.corpus is CORPORA[task.corpus.name]
+    for metric in (task.metric, *task.also):
+        assert metric is METRICS[metric.key]
+        assert metric.kind == task.target.kind
+    assert len(set(task.target.columns)) == len(task.target.columns)
+    assert (task.target.kind == "classification") == bool(task.target.classes)
+    assert task.split.disjoint == "speaker"
+
+
+def truth_for(metric, rng, n=60, outputs=4):
+    if metric.kind == "classification":
+        return rng.permutation(np.arange(n) % outputs)
+    return rng.uniform(size=(n, outputs))
+
+
+@rows("metric", METRICS.values(), ids=METRICS)
+def test_metric(metric):
+    rng = np.random.default_rng(0)
+    truth = truth_for(metric, rng)
+    perfect = float(metric.combine(metric.compute(truth, truth, 4)))
+    assert perfect == pytest.approx(metric.high, abs=0.02)  # official CCC: (n - 1) / n
+    other = rng.permutation(truth)
+    value = metric.compute(truth, other, 4)
+    assert value.shape == (4,)
+    assert metric.low <= float(metric.combine(value)) < perfect
+    order = rng.permutation(len(truth))
+    np.testing.assert_allclose(metric.compute(truth[order], other[order], 4), value, atol=1e-4)
+    draws = metric.resampled(truth, other, np.arange(60) % 6, np.ones((3, 6), np.int64), 4)
+    np.testing.assert_allclose(draws, np.tile(value, (3, 1)), atol=2e-4)
+
+
+@pytest.fixture(scope="module")
+def waves(tmp_path_factory):
+    """Tone, noise, silence and a 10 ms clip, prepared."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(1)
+    time_s = np.arange(8000) / 16_000
+    clips = {
+        "tone": 0.3 * np.sin(2 * np.pi * 220 * time_s),
+        "noise": 0.1 * rng.standard_normal(12_000),
+        "silence": np.zeros(8000),
+        "short": 0.2 * rng.standard_normal(160),
+    }
+    for name, samples in clips.items():
+        soundfile.write(folder / f"{name}.wav", samples, 16_000)
+    paths = [folder / f"{name}.wav" for name in clips]
+    return prepare_all(paths, workers=1, cache=folder / "cache")
+
+
+@rows("features", FEATURES.values(), ids=FEATURES)
+def test_feature_set(features, waves, tmp_path):
+    assert features.licence
+    assert features.source
+    assert len(features.names()) == features.dim
+    assert len(set(features.names())) == features.dim
+    assert features.identity() == features.identity()
+    found = extract(features, waves, workers=1, cache=tmp_path)
+    assert found.values.shape == (4, features.dim)
+    assert found.values.dtype == np.float32
+    assert np.isfinite(found.values).all()
+    assert [Path(path).stem for path in found.padded] == ["short"]
+    again = extract(features, waves, workers=2, cache=tmp_path / "other")
+    assert again.values.tobytes() == found.values.tobytes()
+
+
+def part_for(task, dim, n, rng, first=0):
+    """N clips whose first features hold the label."""
+    features = rng.standard_normal((n, dim)).astype(np.float32)
+    if task.target.kind == "classification":
+        labels = np.arange(n) % task.target.outputs
+        features[np.arange(n), labels] += 4
+    else:
+        labels = 1 / (1 + np.exp(-features[:, np.arange(task.target.outputs) % dim].astype(float)))
+    clips = tuple(f"{first + i:05d}" for i in range(n))
+    return Part(clips, features, labels, tuple(f"s{i % 7}" for i in range(n)))
+
+
+SMALL = [(s, m) for s in SYSTEMS.values() if s.features.dim < 100 for m in s.modes]
+
+
+@rows(("system", "mode"), SMALL, ids=[f"{s.name}.{m}" for s, m in SMALL])
+@rows("task", ["avb-two", "avb-type"])
+def test_system(system, mode, task):
+    task = TASKS[task]
+    rng = np.random.default_rng(2)
+    train, dev = (part_for(task, system.features.dim, 160, rng, first) for first in (0, 500))
+    outcomes = []
+    for _ in range(2):
+        model = system.build(task, system.seeds[0], mode).fit(train, dev)
+        blind = Part(dev.clips, dev.features, np.empty((0,)), dev.speakers)
+        outcomes.append(model.predict(blind))
+        assert plain(model.report())
+        if system.refit:
+            model.refit(train, dev)
+            assert model.predict(blind).shape == outcomes[0].shape
+    assert outcomes[0].shape == (160, task.target.outputs)
+    np.testing.assert_array_equal(*outcomes)
+    predicted = outcomes[0] if task.target.kind == "regression" else outcomes[0].argmax(axis=1)
+    score = task.metric.combine(task.metric.compute(dev.labels, predicted, task.target.outputs))
+    assert score > 0.3
+
+
+@rows("system", SYSTEMS.values(), ids=SYSTEMS)
+def test_system_row(system):
+    assert system.features is FEATURES[system.features.name]
+    assert system.modes[0] == "sound"
+    assert plain(dict(system.settings))
+    assert system.source
+
+
+@rows(
+    "system", [s for s, m in SMALL if m == "sound"], ids=[s.name for s, m in SMALL if m == "sound"]
+)
+def test_nan_features_stop_a_training_by_name(system):
+    task = TASKS["avb-type"]
+    rng = np.random.default_rng(3)
+    train, dev = (part_for(task, system.features.dim, 80, rng, first) for first in (0, 500))
+    train.features[7, 3] = np.nan
+    with pytest.raises(AffectBenchError, match="00007"):
+        system.build(task, 0, "sound").fit(train, dev)
