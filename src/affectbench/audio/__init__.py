@@ -1,1 +1,7 @@
-"""audio."""
+"""Files to prepared waves: ``decode``, ``prepare``, and the store of ``prepare_all``."""
+
+from affectbench.audio.decode import Decoded, decode, decode_file
+from affectbench.audio.prepare import prepare
+from affectbench.audio.waves import Waves, prepare_all
+
+__all__ = ["Decoded", "Waves", "decode", "decode_file", "prepare", "prepare_all"]
