@@ -22,12 +22,10 @@ SPEAKERS: Final = {"train": 571, "dev": 568, "test": 563}
 COUNTRY_CLIPS: Final = {"train": (5120, 7142, 5090, 2638), "dev": (4999, 7020, 4804, 2573)}
 COUNTRY_SPEAKERS: Final = {"train": (79, 206, 244, 42), "dev": (76, 206, 244, 42)}
 FEMALES: Final = {"train": 305, "dev": 324}
-TYPE_CLIPS: Final = (1845 + 1834, 7104 + 6855, 1366 + 1322, 1347 + 1251) + (
-    4940 + 4730,
-    1348 + 1393,
-    467 + 421,
-    1573 + 1590,
-)  # train and dev, in the order of TYPES
+TYPE_CLIPS: Final = {
+    "train": (1845, 7104, 1366, 1347, 4940, 1348, 467, 1573),
+    "dev": (1834, 6855, 1322, 1251, 4730, 1393, 421, 1590),
+}
 
 AGES: Final = (20.5, 39.5)  # years, lowest and highest
 LEAST_SPEAKERS: Final = 8  # per part: two for each country
@@ -119,7 +117,7 @@ def draw_cast(scale: float, rng: np.random.Generator) -> Cast:
     age = rng.uniform(*AGES, total).round(1)
     tract_cm = np.where(is_female, 14.7, 17.0) + rng.normal(0, 0.6, total)
     # The voice drops with a longer tract, and a woman's a little with age.
-    habitual = np.where(is_female, 212 - 0.8 * (age - 30), 118.0)
+    habitual = np.where(is_female, 212 - 1.5 * (age - 30), 118.0)
     f0_hz = habitual * 2 ** (rng.normal(0, 1.2, total) / 12)
     return Cast(
         name=tuple(f"Speaker_{number}" for number in rng.permutation(total)),

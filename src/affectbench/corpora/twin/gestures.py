@@ -21,6 +21,14 @@ class Contours:
     voicing: Floats  # amplitude of the glottal pulses
     breath: Floats  # amplitude of the noise
 
+    def toward(self, other: Contours, share: float) -> Contours:
+        """These with ``share`` of the others mixed in."""
+        return Contours(
+            pitch=(1 - share) * self.pitch + share * other.pitch,
+            voicing=(1 - share) * self.voicing + share * other.voicing,
+            breath=(1 - share) * self.breath + share * other.breath,
+        )
+
 
 class Gesture:
     """Time axes and controls of one burst of F frames; every kind draws its contours from it."""
@@ -37,7 +45,7 @@ class Gesture:
 
     def pitch(self, contour: Floats, at: float = 0.0) -> Floats:
         """``contour`` (semitones) widened by the range, with drift and level, about ``at``."""
-        return at + self.level + self.drift + self.span * contour
+        return np.asarray(at + self.level + self.drift + self.span * contour)
 
     def edges(self, release_s: float = 0.12) -> Floats:
         """An envelope that opens with the attack and closes before the end."""

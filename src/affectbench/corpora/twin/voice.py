@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from affectbench.corpora.twin.cast import TYPES
 from affectbench.corpora.twin.gestures import FRAME_HZ, GESTURES, Contours, Gesture
 from affectbench.corpora.twin.latent import CONTROLS
 from affectbench.types import Floats
@@ -49,6 +50,7 @@ SECONDS: Final = {
     "Scream": 2.3,
 }
 BANDWIDTHS: Final = np.array([90.0, 110.0, 160.0, 240.0])  # Hz
+LEAN: Final = 0.75  # largest share of another kind in a burst
 ROUGHNESS: Final = {"Scream": 0.35, "Groan": 0.2, "Grunt": 0.2}  # beyond what tension adds
 
 
@@ -73,19 +75,24 @@ def burst(
         rng: Draws the noise and all that two bursts of one recipe differ by.
     """
     how = dict(zip(CONTROLS, np.clip(control, -3, 3).tolist(), strict=True))
-    seconds = SECONDS[kind] * np.exp(0.28 * how["length"] + 0.15 * rng.standard_normal() - 0.05)
+    seconds = SECONDS[kind] * np.exp(0.28 * how["length"] + 0.15 * rng.standard_normal() - 0.03)
     frames = round(FRAME_HZ * float(np.clip(seconds, SHORTEST_S, LONGEST_S)))
-    contours = GESTURES[kind](Gesture(frames, how, rng))
+    gesture = Gesture(frames, how, rng)
+    # No burst is pure: each leans a little, seldom a lot, toward another kind.
+    lean, toward = LEAN * rng.random() ** 2, str(rng.choice(TYPES))
+    contours = GESTURES[kind](gesture).toward(GESTURES[toward](gesture), lean)
+    vowel = np.array(VOWELS[kind]) ** (1 - lean) * np.array(VOWELS[toward]) ** lean
     noise = rng.standard_normal(frames * HOP, dtype=np.float32)
-    breath = 0.5 * np.exp(0.5 * how["breath"]) * noise
+    hiss = np.diff(noise, prepend=np.float32(0))  # turbulence is bright
+    breath = np.float32(0.6 * np.exp(0.5 * how["breath"])) * hiss
     rough = ROUGHNESS.get(kind, 0.0) + 0.12 * max(how["rough"] + 0.7, 0.0)
     source = _voice(contours, throat, rough, how["effort"], rng)
     source += _upsample(contours.breath) * breath
-    wave = _tract(source, kind, how, throat, rng)
+    wave = _tract(source, vowel, how, throat, rng)
     # A recording's noise floor: effort is heard against it, since the peak level is fixed.
     floor = 10 ** ((-46 - 5 * how["effort"] + 4 * rng.standard_normal()) / 20)
     wave += np.float32(floor * np.abs(wave).max()) * noise[::-1]
-    return np.round(wave * (PEAK / np.abs(wave).max())).astype(np.int16)
+    return np.asarray(np.round(wave * (PEAK / np.abs(wave).max())), dtype=np.int16)
 
 
 def _upsample(contour: Floats) -> NDArray[np.float32]:
@@ -104,7 +111,7 @@ def _voice(
     pulses = int(phase[-1]) + 3
     cycle = phase.astype(np.int32)
     age = (throat.age - 30) / 10
-    jitter = (0.008 + 0.003 * age + 0.04 * rough) * rng.standard_normal(pulses)
+    jitter = (0.01 + 0.006 * age + 0.04 * rough) * rng.standard_normal(pulses)
     # Jitter moves along the cycle from one pulse's error to the next one's.
     late = (phase - cycle).astype(np.float32)
     errors = jitter.astype(np.float32)
@@ -120,23 +127,23 @@ def _voice(
 
 def _tract(
     source: NDArray[np.float32],
-    kind: str,
+    vowel: Floats,
     how: dict[str, float],
     throat: Throat,
     rng: np.random.Generator,
 ) -> Any:
-    """The source [T] through spectral tilt and formants: a smile raises them, effort adds treble."""
+    """The source [T] through tilt and formants: effort adds treble, a smile raises formants."""
     from scipy.signal import sosfilt
 
     scale = TRACT_CM / throat.tract_cm * np.exp(0.06 * how["smile"])
-    formants = np.array(VOWELS[kind]) * scale * np.exp(0.04 * rng.standard_normal(4))
-    radius = np.exp(-np.pi * BANDWIDTHS * (1 + 0.5 * (kind == "Scream")) / RATE_HZ)
+    formants = vowel * scale * np.exp(0.04 * rng.standard_normal(4))
+    radius = np.exp(-np.pi * BANDWIDTHS / RATE_HZ)
     turn = 2 * np.pi * np.minimum(formants, 0.46 * RATE_HZ) / RATE_HZ
     sections = np.zeros((5, 6), dtype=np.float32)
     sections[:, 3] = 1
     sections[:4, 4] = -2 * radius * np.cos(turn)
     sections[:4, 5] = radius**2
     sections[:4, 0] = sections[:4, 3:].sum(axis=1)  # unit gain at 0 Hz
-    tilt = 1 / (1 + np.exp(0.7 * how["effort"] - 0.3))
+    tilt = 1 / (1 + np.exp(0.7 * how["effort"] + 0.7))
     sections[4, [0, 4]] = 1 - tilt, -tilt
     return sosfilt(sections, source)
