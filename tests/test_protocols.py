@@ -66,7 +66,7 @@ def test_a_folder_becomes_a_stored_score(avb, tmp_path):
     result = go(avb, tmp_path / "out")
     assert result.folder == tmp_path / "out/avb-type/logistic"
     assert result.part == "dev"  # the labels of test are blind
-    assert 0.5 < result.score.value <= 1  # pitch tells the class; chance is .125
+    assert 0.3 < result.score.value <= 1  # pitch tells the class; chance is .125
     assert (result.score.clips, result.score.groups, result.score.group_by) == (48, 6, "speaker")
     assert result.score.low <= result.score.value <= result.score.high
     assert len(result.scores["dev"]["uar.truth"].per_output) == 8

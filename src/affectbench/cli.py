@@ -62,6 +62,9 @@ def from_file(name: str) -> Any:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)  # worker processes cannot import the file
     if not hasattr(module, attribute):
         raise MissingData(f"{file} has no '{attribute}'.")
     return getattr(module, attribute)

@@ -154,21 +154,6 @@ def describe(task: Task, system: System, mode: str, material: Material) -> dict[
     A result is served again only for the same inputs: samples, labels, split, features, settings
     and the versions of the libraries that compute.
     """
-    clips = material.clips
-    label_columns = list(task.target.columns)
-    data = {
-        "corpus": task.corpus.name,
-        "clips": len(clips),
-        "split": {
-            "name": task.split.name,
-            "version": task.split.version,
-            "released": task.split.released,
-            "hash": splits.split_hash(clips),
-        },
-        "samples": digest_rows(clips.select("clip", "digest").iter_rows()),
-        "labels": digest_rows(clips.select("clip", "speaker", *label_columns).iter_rows()),
-        "parts": {part: counts(clips.filter(pl.col("part") == part)) for part in PARTS},
-    }
     described = {
         "schema": results.SCHEMA,
         "task": {
@@ -193,7 +178,7 @@ def describe(task: Task, system: System, mode: str, material: Material) -> dict[
             "dim": system.features.dim,
             "identity": dict(system.features.identity()),
         },
-        "data": data,
+        "data": describe_data(task, material.clips),
         "versions": environment.versions(system.extra),
     }
     inputs = digest_json({key: value for key, value in described.items() if key != "schema"})
@@ -207,6 +192,23 @@ def describe(task: Task, system: System, mode: str, material: Material) -> dict[
         "findings": findings,
         "notes": notes(task, material),
         "code": environment.commit(),
+    }
+
+
+def describe_data(task: Task, clips: pl.DataFrame) -> dict[str, Any]:
+    """What a result says of its data: digests of samples, labels and split, and counts."""
+    return {
+        "corpus": task.corpus.name,
+        "clips": len(clips),
+        "split": {
+            "name": task.split.name,
+            "version": task.split.version,
+            "released": task.split.released,
+            "hash": splits.split_hash(clips),
+        },
+        "samples": digest_rows(clips.select("clip", "digest").iter_rows()),
+        "labels": digest_rows(clips.select("clip", "speaker", *task.target.columns).iter_rows()),
+        "parts": {part: counts(clips.filter(pl.col("part") == part)) for part in PARTS},
     }
 
 

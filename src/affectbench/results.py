@@ -87,7 +87,7 @@ def predictions(clips: pl.DataFrame, target: Target, values: NDArray[np.float64]
     table = clips.select("clip", "speaker").with_columns(
         clips[column].alias(f"truth.{column}") for column in target.columns
     )
-    missing = np.isnan(values).all(axis=1)
+    missing = np.asarray(np.isnan(values).all(axis=1))
     if target.kind == "regression":
         return table.with_columns(
             pl.Series(f"prediction.{column}", values[:, i]).fill_nan(None)
