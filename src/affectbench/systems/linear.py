@@ -41,7 +41,7 @@ class LinearSVM:
 
     Args:
         task: names the target and the metric.
-        seed: of liblinear's coordinate descent (used where it solves the dual, N <= D).
+        seed: of liblinear's coordinate descent (used where it solves the dual, N < D).
         grid: values of C to try, from small to large, until two in a row are worse on dev than the
             best so far (a large C costs the most and, with many columns, learns the noise). Of
             equals on dev the smallest is kept.
