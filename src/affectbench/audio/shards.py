@@ -87,7 +87,7 @@ def read_index(folder: Path, wanted: Collection[str]) -> tuple[pl.DataFrame, lis
     checks: dict[str, str] = {}
     for path in sorted(folder.glob("*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 columns = {name: file[name] for name in ROW}
                 checks[path.stem] = str(file["check"])
         except DAMAGED:

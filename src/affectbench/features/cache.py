@@ -121,7 +121,7 @@ class _Rows:
     def fill(self, path: Path) -> bool:
         """Copy the missing rows that a shard holds; False where it is not as it was written."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 keys = file["keys"].tolist()
                 if path.stem != store.digest(*keys):
                     return False
