@@ -16,7 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 from affectbench import FEATURES, SYSTEMS, TASKS, Scoring, from_sklearn, results, run, score_system
 from affectbench.errors import AffectBenchError, BadData, MissingData, ResultConflict
-from affectbench.types import FeatureSet
+from affectbench.types import FeatureSet, System
 
 FAST = Scoring(draws=200)
 
@@ -150,6 +150,32 @@ def test_nothing_is_served_for_other_settings(avb, tmp_path):
     go(avb, out, system=logistic(C=1.0))
     with pytest.raises(ResultConflict, match="settings"):
         go(avb, out, system=logistic(C=0.01))
+
+
+def test_nothing_is_served_for_other_code_of_the_users_own(avb, tmp_path):
+    class Constant:
+        def __init__(self, answer):
+            self.answer = answer
+
+        def fit(self, train, dev):
+            return self
+
+        def predict(self, part):
+            return np.eye(8)[[self.answer] * len(part.clips)]
+
+        def report(self):
+            return {}
+
+    systems = [
+        System(name="own", title="own", features=LEVELS, build=lambda *_, a=answer: Constant(a))
+        for answer in (0, 0, 1)
+    ]
+    out = tmp_path / "out"
+    results_by_answer = [go(avb, out, system=system) for system in systems[:2]]
+    assert results_by_answer[0].score == results_by_answer[1].score
+    with pytest.raises(ResultConflict, match="code has changed"):
+        go(avb, out, system=systems[2])
+    go(avb, out, system=systems[2], overwrite=True)
 
 
 def test_changed_predictions_are_noticed(avb, tmp_path):

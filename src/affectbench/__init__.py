@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from affectbench.intervals import bootstrap
     from affectbench.metrics import METRICS, ccc, uar
     from affectbench.protocols import run
-    from affectbench.results import Result, Scoring, score_system
+    from affectbench.scoring import Result, Scoring, score_system
     from affectbench.systems import SYSTEMS, from_sklearn
     from affectbench.tasks import TASKS
     from affectbench.types import Corpus, FeatureSet, Metric, Score, Split, System, Target, Task
@@ -30,9 +30,9 @@ HOMES = {
     "Corpus": "types",
     "FeatureSet": "types",
     "Metric": "types",
-    "Result": "results",
+    "Result": "scoring",
     "Score": "types",
-    "Scoring": "results",
+    "Scoring": "scoring",
     "Split": "types",
     "System": "types",
     "Target": "types",
@@ -41,7 +41,7 @@ HOMES = {
     "ccc": "metrics",
     "from_sklearn": "systems",
     "run": "protocols",
-    "score_system": "results",
+    "score_system": "scoring",
     "uar": "metrics",
 }
 

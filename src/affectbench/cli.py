@@ -282,7 +282,7 @@ def run(
 
 def scoring_of(draws: int, interval: str) -> Any:
     """How intervals are made, from the flags."""
-    from affectbench.results import Scoring
+    from affectbench.scoring import Scoring
 
     if interval not in ("speaker", "clip"):
         raise BadData(f"--interval is '{interval}'. Expected speaker or clip.")
@@ -329,7 +329,7 @@ def score(
     as_json: Json = False,
 ) -> None:
     """Score stored predictions again, with no model and no audio."""
-    from affectbench import results
+    from affectbench import results, scoring
 
     folders = results.system_folders(folder)
     if not folders:
@@ -340,7 +340,7 @@ def score(
         task = task_of(results.task_name(place))
         if labels is not None:
             results.unblind(place, task, labels)
-        tell(results.score_system(place, task, scoring_of(draws, interval)), as_json=as_json)
+        tell(scoring.score_system(place, task, scoring_of(draws, interval)), as_json=as_json)
 
 
 @app.command()

@@ -19,8 +19,12 @@ class AffectBenchError(Exception):
     """Base of all errors that the user's input, data or machine causes."""
 
 
-class UnknownName(AffectBenchError):  # noqa: N818 - reads as a sentence where it is raised
+class UnknownName(AffectBenchError, KeyError):  # noqa: N818 - reads as a sentence where raised
     """No row of that name in a table."""
+
+    def __str__(self) -> str:
+        """The message as it is; a KeyError would put it into quotes."""
+        return str(self.args[0])
 
 
 class MissingData(AffectBenchError):  # noqa: N818

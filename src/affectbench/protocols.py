@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from affectbench import environment, results, splits
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.material import Material, Progress, extract_features, part_of, read
-from affectbench.results import Result, Scoring
+from affectbench.scoring import Result, Scoring, score_system
 from affectbench.store import digest_json, digest_rows, disk_error
+from affectbench.systems import SYSTEMS
 from affectbench.types import PARTS, Part, System, Task
 
 
@@ -55,13 +56,15 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         progress: called with the stage, what is done and what there is in all.
 
     Returns:
-        The result over all seeds. The same call on the same data is served from the stored
-        predictions; it is recognised by content, not by name.
+        The result over all seeds. A row of ``SYSTEMS`` on the same data is served from the stored
+        predictions, recognised by content, not by name. A system of your own is always fitted
+        again, since its code cannot be compared.
 
     Raises:
         MissingData: folder, files, columns or labels that are not there.
         BadData: labels, audio or features that cannot be used; all of them in one message.
-        ResultConflict: a result of other data or settings lies there and ``overwrite`` is False.
+        ResultConflict: a result of other data, settings or code lies there and ``overwrite`` is
+            False.
     """
     mode = mode or system.modes[0]
     if mode not in system.modes:
@@ -82,7 +85,9 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         progress=progress,
     )
     described = describe(task, system, mode, material)
-    missing = clear_the_way(folder, seeds, described["inputs"], overwrite=overwrite)
+    done = clear_the_way(folder, described["inputs"], overwrite=overwrite)
+    ours = SYSTEMS.get(system.name) is system
+    missing = [seed for seed in seeds if not (ours and seed in done)]
     read_s = time.time() - started
     for number, seed in enumerate(missing):
         if progress:
@@ -96,12 +101,11 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
             "predictions": {part: results.content(table) for part, table in tables.items()},
         }
         cost = {"read_and_extract_s": read_s, "fit_and_predict_s": time.time() - started}
-        results.write_seed(
-            folder / f"seed{seed}", tables, result, {**environment.run_facts(), **cost}
-        )
+        facts = {**environment.run_facts(), **cost}
+        results.write_seed(folder / f"seed{seed}", tables, result, facts, overwrite=overwrite)
     if progress:
         progress(f"training {results.label(system, mode)}", len(missing), len(missing))
-    return results.score_system(folder, task, scoring)
+    return score_system(folder, task, scoring)
 
 
 def check_writable(folder: Path) -> None:
@@ -235,8 +239,8 @@ def notes(task: Task, material: Material) -> list[str]:
     return told
 
 
-def clear_the_way(folder: Path, seeds: Sequence[int], inputs: str, *, overwrite: bool) -> list[int]:
-    """The seeds that have to be computed; stored ones of the same inputs are kept.
+def clear_the_way(folder: Path, inputs: str, *, overwrite: bool) -> list[int]:
+    """The seeds that are stored with the same inputs; others are removed if that is allowed.
 
     Raises:
         ResultConflict: a stored seed is of other inputs, or damaged, and ``overwrite`` is False.
@@ -260,4 +264,4 @@ def clear_the_way(folder: Path, seeds: Sequence[int], inputs: str, *, overwrite:
         )
     for path in conflicts:
         results.remove(path)
-    return [seed for seed in seeds if seed not in done]
+    return done

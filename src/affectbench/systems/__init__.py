@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from affectbench.features import FEATURES
-from affectbench.systems.linear import GRID, LinearSVM, from_sklearn
+from affectbench.systems import linear
+from affectbench.systems.linear import LinearSVM, from_sklearn
 from affectbench.systems.mlp import SETTINGS, FeatureMLP
 from affectbench.types import FeatureSet, System, Table
 
@@ -20,7 +21,7 @@ def linear_svm(features: FeatureSet) -> System:
         features=features,
         build=lambda task, seed, _mode: LinearSVM(task, seed),
         refit=True,
-        settings={"model": "LinearSVC / LinearSVR (liblinear)", "C": list(GRID)},
+        settings=linear.SETTINGS,
         source="the usual ComParE baseline; C chosen on the task's metric",
     )
 

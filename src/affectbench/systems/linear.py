@@ -28,6 +28,14 @@ from affectbench.types import FeatureSet, Floats, Part, System, Task
 GRID: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # the more columns, the lower the best C
 ENOUGH: Final = 2  # values of C in a row that are worse than the best end the search
 MAX_ITER: Final = 10_000  # ten times scikit-learn's, which the dual can exhaust at large C
+SETTINGS: Final = {
+    "classification": "LinearSVC, squared hinge, one against the rest",
+    "regression": "LinearSVR, squared epsilon-insensitive, epsilon 0, one a column",
+    "dual": "auto",
+    "C": list(GRID),
+    "worse_in_a_row_that_end_the_search": ENOUGH,
+    "max_iter": MAX_ITER,
+}
 
 
 class LinearSVM:
