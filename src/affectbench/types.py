@@ -47,6 +47,28 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """A published count that a folder is checked against, and what is known to be wrong with it."""
+
+    what: str  # "clips", "speakers", "train clips", "duration_s", "female speakers of train", ...
+    value: float
+    source: str  # "workshop paper, Table 2"
+    status: Literal["published", "correction"] = "published"
+    note: str = ""  # why a correction is one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """A file of an open corpus at its published home."""
+
+    url: str
+    path: str  # below the corpus folder
+    size_bytes: int | None = None  # None: not published; then only the transfer is checked
+    sha256: str = ""
+    unpack: bool = False  # an archive, to be unpacked where it lies
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Corpus:
     """A body of recordings: its facts, and how its released layout is read."""
 
@@ -60,6 +82,11 @@ class Corpus:
     published: Mapping[str, int]  # facts to check a folder against: clips, speakers, ...
     layout: str  # the files that ``read`` looks for, in one line
     read: Callable[[Path], Reading]  # touches names and label files, never audio samples
+    targets: tuple[Target, ...] = ()  # label columns that a folder may hold, for checking
+    marks: tuple[str, ...] = ()  # globs below the root that give the layout away, most telling first
+    facts: tuple[Fact, ...] = ()  # Tables 1-4 and their known corrections
+    remotes: tuple[Remote, ...] = ()  # open corpora: what ``affectbench get`` downloads
+    access_how: str = ""  # gated corpora: who grants access, how, what to put where
     # labels and speakers alone, for scoring what was blind: folder of label files -> clips
     read_labels: Callable[[Path], pl.DataFrame] | None = None
     twin: Callable[..., Path] | None = None  # (root, scale, seed) -> root of a synthetic copy

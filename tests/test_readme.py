@@ -1,0 +1,55 @@
+"""The README tells the truth: its Python runs, its commands and names exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from affectbench import CORPORA, SYSTEMS, TASKS, cli
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_it_opens_with_two_commands():
+    first = re.search(r"```sh\n(.*?)```", README, re.DOTALL)
+    commands = [line.split("#")[0].strip() for line in first[1].splitlines()]
+    assert commands == ["make demo", "make test"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory):
+    """A folder with a small twin where the README has it."""
+    folder = tmp_path_factory.mktemp("readme")
+    CORPORA["hume-vocalburst"].twin(folder / "build/demo/twin", scale=0.002, workers=2)
+    return folder
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
+def test_python_blocks_run(block, demo, monkeypatch, capsys):
+    monkeypatch.chdir(demo)
+    exec(compile(block, "README.md", "exec"), {})
+    assert re.search(r"\d\.\d", capsys.readouterr().out)
+
+
+def test_all_names_are_there():
+    told = set(re.findall(r"`([a-z]+-[a-z-]+)`", README))
+    assert set(TASKS) <= told
+    assert set(SYSTEMS) <= told
+    assert set(re.findall(r"--system ([a-z-]+) ", README)) <= set(SYSTEMS)
+
+
+def test_all_commands_and_flags_are_there():
+    from typer.main import get_command
+
+    commands = get_command(cli.app).commands
+    for verb, rest in re.findall(r"affectbench ([a-z]+)\b([^\n`]*)", README):
+        if verb in commands:
+            flags = {option for param in commands[verb].params for option in param.opts}
+            assert set(re.findall(r"--[a-z-]+", rest)) <= flags, verb
+    used = {verb for verb, _ in re.findall(r"`affectbench ([a-z]+)\b([^\n`]*)", README)}
+    assert {"list", "show", "score", "twin", "run"} <= used
+    assert used <= set(commands)
