@@ -5,7 +5,8 @@
 Input: 19,815 clips, 10 outputs, 563 speakers, the size of the A-VB test part. The loop resamples
 rows and computes ten CCCs with numpy; a few of its draws are timed and scaled, and have to give
 the same numbers as the vectorised ones. Coverage: how often the 95 % interval of a simulation
-with known truth holds the true value, by number of speakers, resampling speakers or clips.
+with known truth holds the true value, by number of speakers, resampling speakers or clips. The
+share of 500 simulations is itself known to about one point.
 """
 
 from __future__ import annotations
@@ -63,9 +64,11 @@ def speed() -> None:
             METRIC, truth, [prediction], groups, outputs=OUTPUTS, draws=DRAWS, group_by=label
         ).score
         took_s = time.perf_counter() - start
+        # The loop resamples speakers, so only that row can be set against it.
+        ratio = f"{loop_s / took_s:5.0f} times faster" if label == "speaker" else ""
         print(
-            f"affectbench, by {label:<8}      {took_s:8.2f} s   1/{loop_s / took_s:.0f} of the loop"
-            f"   {found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
+            f"affectbench, by {label:<8}      {took_s:8.2f} s   {ratio:<18}"
+            f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
         )
 
 
@@ -83,7 +86,7 @@ def coverage(simulations: int = 500, per_speaker: int = 20) -> None:
             for label in held:
                 groups = speaker if label == "speaker" else np.arange(len(speaker))
                 score = bootstrap(
-                    METRIC, truth, [prediction], groups, outputs=1, draws=500, group_by=label
+                    METRIC, truth, [prediction], groups, outputs=1, draws=1_000, group_by=label
                 ).score
                 held[label] += score.low <= true <= score.high
         shares = "   ".join(f"by {k} {v / simulations:6.1%}" for k, v in held.items())

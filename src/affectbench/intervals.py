@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from affectbench.errors import AffectBenchError, BadData
 from affectbench.types import Floats, Metric, Score
 
-FEW: Final = 10  # groups below which a percentile interval is known to be too narrow
+FEW: Final = 10  # groups below which the interval is far too narrow: benchmarks/bootstrap.py
 DRAWS_AT_ONCE: Final = 2_500
 COUNT_BYTES: Final = 64 * 2**20  # of counts held at a time
 
