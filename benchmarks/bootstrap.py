@@ -67,7 +67,7 @@ def speed() -> None:
         # The loop resamples speakers, so only that row can be set against it.
         ratio = f"{loop_s / took_s:5.0f} times faster" if label == "speaker" else ""
         print(
-            f"affectbench, by {label:<8}      {took_s:8.2f} s   {ratio:<18}"
+            f"affectbench, by {label:<8}      {took_s:8.2f} s   {ratio:<20}"
             f"{found.value:.4f} [{found.low:.4f}, {found.high:.4f}]"
         )
 
