@@ -86,10 +86,10 @@ def score_system(folder: Path, task: Task, scoring: Scoring) -> Result:
             f"{folder} is of version {first['task']['version']} of {task.name}; this is version "
             f"{task.version}. Run again with --overwrite."
         )
-    for path, (result, tables) in zip(seed_folders(folder), seeds, strict=True):
-        own, _ = score_parts([tables], task, scoring)
-        write_json(path / "result.json", {**result, "scores": scores_json(own, task.target)})
     scores, unscored = score_parts([tables for _, tables in seeds], task, scoring)
+    for path, (result, tables) in zip(seed_folders(folder), seeds, strict=True):
+        own = scores if len(seeds) == 1 else score_parts([tables], task, scoring)[0]
+        write_json(path / "result.json", {**result, "scores": scores_json(own, task.target)})
     scored = Result(
         folder=folder,
         task=task.name,
