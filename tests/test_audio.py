@@ -405,6 +405,13 @@ def test_even_one_worker_is_another_single_threaded_process():
     assert on_interrupt == signal.SIG_IGN
 
 
+@rows(("tasks", "workers"), [(1, 2), (3, 1), (40, 2), (41, 3)])
+def test_every_task_is_done_once(tasks, workers):
+    found = []
+    pool.for_each(abs, range(tasks), workers=workers, done=found.append)
+    assert sorted(found) == list(range(tasks))
+
+
 def test_errors_of_workers_arrive_whole():
     with pytest.raises(MissingExtra, match=r"affectbench\[webm\]"):
         pool.for_each(raises, [0, 1, 2], workers=2, done=lambda result: None)

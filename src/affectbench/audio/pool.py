@@ -11,8 +11,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -52,13 +54,14 @@ def for_each(
     Raises:
         AffectBenchError: raised by a task, or a worker was killed, or ``workers`` is not positive.
     """
-    from joblib.externals.loky import ProcessPoolExecutor, as_completed
+    from joblib.externals.loky import ProcessPoolExecutor
     from joblib.externals.loky.process_executor import BrokenProcessPool
 
     if workers < 1:
         raise AffectBenchError(f"{workers} workers were asked for; at least one is needed.")
     if not tasks:
         return
+    left = iter(tasks)
     pool = ProcessPoolExecutor(
         max_workers=min(workers, len(tasks)),
         initializer=_start_worker,
@@ -68,13 +71,20 @@ def for_each(
     whole = False
     try:
         with _interrupts_ignored():
-            first = pool.submit(_guarded, function, tasks[0])  # starts the workers
-        futures = [first, *(pool.submit(_guarded, function, task) for task in tasks[1:])]
-        for future in as_completed(futures):
-            result = future.result()
-            if isinstance(result, _Failure):
-                raise _rebuilt(result)
-            done(result)
+            running = {pool.submit(_guarded, function, next(left))}  # starts the workers
+        # No more at once than the workers can take soon: loky stumbles, with a traceback on
+        # stderr, when it is shut down while tasks wait that it has handed to no worker.
+        most = 2 * workers
+        running |= {pool.submit(_guarded, function, task) for task in islice(left, most - 1)}
+        while running:
+            finished, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in finished:
+                result = future.result()
+                if isinstance(result, _Failure):
+                    raise _rebuilt(result)
+                done(result)
+            ahead = islice(left, most - len(running))
+            running |= {pool.submit(_guarded, function, task) for task in ahead}
         whole = True
     except BrokenProcessPool as error:
         raise AffectBenchError(

@@ -117,6 +117,8 @@ def prepare_all(
     )
     table = table.join(index, on="content", how="inner", maintain_order="left")
     order = {str(path): None for path in paths}
+    if len(table) + len(bad) != len(order):
+        raise RuntimeError(f"{len(order)} files gave {len(table)} waves and {len(bad)} reasons")
     return Waves(
         table=table,
         bad={path: bad[path] for path in order if path in bad},

@@ -98,6 +98,8 @@ def extract(
             f"{listing(why)}. "
             "Remove these clips or mend their files; the features of the others are kept."
         )
+    if rows.missing:
+        raise RuntimeError(f"{len(rows.missing)} waves gave neither features nor a reason")
     short = waves.table.filter(waves.table["samples"] < features.min_samples)
     return Extraction(
         values=rows.values,
