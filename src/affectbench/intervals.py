@@ -65,7 +65,8 @@ def bootstrap(  # noqa: PLR0913 - what is optional goes by name
 
     Returns:
         Scores whose ``low`` and ``high`` are NaN where no interval could be made: groups unknown
-        (``groups`` is 0, ``group_by`` empty), fewer than two groups, or an undefined value.
+        (``groups`` is 0, ``group_by`` empty), fewer than two groups, an undefined value, or draws
+        that are all equal: a recall that is 0 in every draw is not known to be 0.
         Draws in which a value is NaN are counted in ``undefined`` and left out of its interval.
 
     Raises:
@@ -182,7 +183,7 @@ def _score(
     """The score whose draws are ``sampled`` [B]; B is 0 where no interval could be made."""
     defined = sampled[~np.isnan(sampled)]
     low = high = float("nan")
-    if len(defined) and not isnan(value):
+    if len(defined) and not isnan(value) and np.ptp(defined) > 0:  # equal draws show no spread
         low, high = np.quantile(defined, ((1 - level) / 2, (1 + level) / 2)).tolist()
     return Score(
         value=value,
