@@ -20,7 +20,8 @@ from affectbench.errors import AffectBenchError, BadData
 from affectbench.types import Floats, Metric, Score
 
 FEW: Final = 10  # groups below which the interval is far too narrow: benchmarks/bootstrap.py
-DRAWS_AT_ONCE: Final = 2_500
+TALLIED_AT_ONCE: Final = 256  # draws; a change of it changes every interval
+DRAWS_AT_ONCE: Final = 10 * TALLIED_AT_ONCE
 COUNT_BYTES: Final = 64 * 2**20  # of counts held at a time
 
 
@@ -142,11 +143,14 @@ def draw_counts(rng: np.random.Generator, draws: int, groups: int) -> NDArray[An
     """How often each draw takes each group, [B, G] in the smallest integers that hold G.
 
     The multinomial counts are tallied from drawn indices: the same distribution, and far cheaper
-    than G binomials a draw. One draw at a time, so that blocks change nothing.
+    than G binomials a draw. A fixed number of draws at a time, so that larger blocks, which hold
+    a multiple of them, change nothing.
     """
     counts = np.empty((draws, groups), dtype=np.min_scalar_type(groups))
-    for row in counts:
-        row[:] = np.bincount(rng.integers(groups, size=groups), minlength=groups)
+    for start in range(0, draws, TALLIED_AT_ONCE):
+        rows = counts[start : start + TALLIED_AT_ONCE]
+        cells = rng.integers(groups, size=rows.shape) + groups * np.arange(len(rows))[:, None]
+        rows[:] = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
     return counts
 
 
@@ -164,7 +168,8 @@ def _sampled(
     rng = np.random.default_rng(seed)
     block = DRAWS_AT_ONCE
     if groups:
-        block = max(1, min(block, COUNT_BYTES // (groups * np.min_scalar_type(groups).itemsize)))
+        fitting = COUNT_BYTES // (groups * np.min_scalar_type(groups).itemsize)
+        block = max(TALLIED_AT_ONCE, min(block, fitting // TALLIED_AT_ONCE * TALLIED_AT_ONCE))
     sampled = np.empty((draws, 1 + outputs))
     for start in range(0, draws, block):
         counts = draw_counts(rng, min(block, draws - start), groups)
