@@ -14,6 +14,7 @@ demo: $(VENV)/.all $(DEMO)/twin
 	$(RUN) avb-type --system egemaps-svm --quiet > $(DEMO)/avb-type.txt
 	$(RUN) avb-type --system egemaps-mlp --quiet >> $(DEMO)/avb-type.txt
 	$(RUN) avb-type --system egemaps-mlp --mode official --quiet >> $(DEMO)/avb-type.txt
+	$(BIN)/affectbench score $(DEMO)/results --labels $(DEMO)/twin/sealed > $(DEMO)/test.txt
 	$(BIN)/affectbench show $(DEMO)/results
 	$(BIN)/affectbench report $(DEMO)/results
 
