@@ -14,7 +14,17 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from affectbench import FEATURES, SYSTEMS, TASKS, Scoring, from_sklearn, results, run, score_system
+from affectbench import (
+    FEATURES,
+    SYSTEMS,
+    TASKS,
+    Scoring,
+    from_sklearn,
+    results,
+    run,
+    score_system,
+    store,
+)
 from affectbench.errors import AffectBenchError, BadData, MissingData, ResultConflict
 from affectbench.types import FeatureSet, System
 
@@ -297,6 +307,22 @@ def test_results_that_cannot_be_written_are_told_before_the_work(avb, tmp_path):
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(AffectBenchError, match="Could not write"):
         go(avb, tmp_path / "out")
+
+
+def test_a_full_disk_leaves_no_half_result(avb, tmp_path, monkeypatch):
+    """A device that is always full stands behind the file that should be written."""
+
+    def full(path, write):
+        try:
+            with Path("/dev/full").open("wb") as file:
+                write(file)
+        except OSError as error:
+            raise store.disk_error(error, path) from error
+
+    monkeypatch.setattr(results, "write_atomic", full)
+    with pytest.raises(AffectBenchError, match="disk is full"):
+        go(avb, tmp_path / "out")
+    assert list((tmp_path / "out/avb-type/logistic").iterdir()) == []
 
 
 def test_a_killed_run_leaves_no_half_result(avb, tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ run gives the same bytes. What differs from run to run stands in ``run.json``.
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import uuid
@@ -118,8 +119,10 @@ def remove(folder: Path) -> None:
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write Parquet atomically."""
-    write_atomic(path, table.write_parquet)
+    """Write Parquet atomically; made in memory, so that a full disk is told as one."""
+    buffer = io.BytesIO()
+    table.write_parquet(buffer)
+    write_atomic(path, lambda file: file.write(buffer.getbuffer()))
 
 
 def read_seed(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
