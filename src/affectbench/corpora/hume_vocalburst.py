@@ -1,38 +1,20 @@
-"""HUME-VOCALBURST: 59,201 imitated vocal bursts by 1,702 speakers, in the layout of A-VB 2022.
-
-Not read here: the ExVo 2022 layout (one ``data_info.csv``, ``wav/``, ``webm/``).
-"""
+"""HUME-VOCALBURST: 59,201 vocal bursts by 1,702 speakers, in the layouts of ExVo and A-VB."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
-from affectbench.corpora import labels
+from affectbench.corpora import exvo, labels
+from affectbench.corpora.exvo import COUNTRIES, COUNTRY_CODES, EMOTIONS
+from affectbench.corpora.folders import circular, list_audio, match_audio, wrong_folder
+from affectbench.corpora.labels import ROW
 from affectbench.corpora.twin import write_vocalburst
-from affectbench.errors import BadData, MissingData, listing
-from affectbench.types import Corpus, Finding, Reading, Target
-
-# The order of the emotions in every released file (hume-vocalburst label files, ExVo and A-VB).
-EMOTIONS: Final = (
-    "Awe",
-    "Excitement",
-    "Amusement",
-    "Awkwardness",
-    "Fear",
-    "Horror",
-    "Distress",
-    "Triumph",
-    "Sadness",
-    "Surprise",
-)
-# The order in which the culture file names the countries; Surprise stands last for all four.
-COUNTRIES: Final = ("China", "United States", "South Africa", "Venezuela")
-# Integer codes of the ExVo release are alphabetical.
-COUNTRY_CODES: Final = dict(enumerate(sorted(COUNTRIES)))
+from affectbench.errors import MissingData
+from affectbench.schema import CLIPS
+from affectbench.types import Corpus, Fact, Finding, Reading, Target
 
 HIGH: Final = Target(name="emotions", kind="regression", columns=EMOTIONS)
 TWO: Final = Target(name="dimensions", kind="regression", columns=("Valence", "Arousal"))
@@ -51,26 +33,44 @@ TYPE: Final = Target(
     columns=("Voc_Type",),
     classes=("Cry", "Gasp", "Groan", "Grunt", "Laugh", "Other", "Pant", "Scream"),
 )
+COUNTRY: Final = Target(
+    name="country",
+    kind="classification",
+    columns=("country",),
+    classes=tuple(COUNTRY_CODES.values()),
+    nan_ok=True,
+)
+AGE: Final = Target(
+    name="age", kind="regression", columns=("age",), low=0, high=exvo.OLDEST, nan_ok=True
+)  # years; ages of the release are 20.5 to 39.5
 FILES: Final = {"high": HIGH, "two": TWO, "culture": CULTURE, "type": TYPE}
-PARTS: Final = {"Train": "train", "Val": "dev", "Test": "test"}
-FILE_ID: Final = re.compile(r"\[?(\d{5})\]?")
+AUDIO: Final = (("audio/wav", ".wav"), ("wav", ".wav"), ("webm", ".webm"))  # the preferred first
+MARKS: Final = (*(f"labels/{name}_info.csv" for name in FILES), "data_info.csv")
 
 
 def read(root: Path) -> Reading:
-    """Clips of a folder in the A-VB layout: ``labels/*_info.csv`` and ``audio/wav/<id>.wav``.
+    """Clips of a folder in the layout of A-VB, of ExVo, or both.
 
-    Speakers, countries and ages come from ``labels/data_info.csv`` (or ``data_info.csv``) where it
-    is there; the A-VB release has none, and then the speakers are unknown and stay null.
+    A-VB: ``labels/{high,two,culture,type}_info.csv`` and ``audio/wav/<id>.wav``. ExVo:
+    ``data_info.csv`` and ``wav/<id>.wav`` or ``webm/<id>.webm``. Labels come from the A-VB files
+    where they are, speakers, countries and ages from ``data_info.csv`` (at the root, or in
+    ``labels/``); the A-VB release has none, and then they are unknown and stay null. Few-shot
+    support clips: see ``exvo.support``.
 
     Raises:
         MissingData: no label file, no audio folder, or a column that is not there.
         BadData: cells out of range, unknown classes, ids that do not look like ``[00123]``, label
-            files that disagree about ids or splits.
+            files that disagree about ids, splits or speakers.
     """
     clips, findings = _labelled(root / "labels", root)
-    clips, unmatched = _audio(root / "audio" / "wav", clips)
-    first = ["clip", "path", "speaker", "sex", "age", "country", "part"]
-    return Reading(clips.select(*first, pl.exclude(first)), (*findings, *unmatched))
+    folders = [(root / name, ending) for name, ending in AUDIO]
+    where = " or ".join(f"{name}/<id>{ending}" for name, ending in AUDIO)
+    if not any(folder.is_dir() for folder, _ in folders):
+        links = [f"{folder} {circular(folder)}. " for folder, _ in folders if folder.is_symlink()]
+        raise MissingData(f"{''.join(links)}No audio in {root}. Expected the clips as {where}.")
+    audio = list_audio(folders, lambda file: file.stem)
+    clips, unmatched = match_audio(clips, audio, where)
+    return Reading(clips.select(*CLIPS, pl.exclude(*CLIPS)), (*findings, *unmatched))
 
 
 def read_labels(folder: Path) -> pl.DataFrame:
@@ -84,107 +84,69 @@ def read_labels(folder: Path) -> pl.DataFrame:
 
 
 def _labelled(folder: Path, root: Path) -> tuple[pl.DataFrame, list[Finding]]:
-    """One row a clip from all label files of a folder, speakers joined."""
+    """One row a clip from all label files, speakers joined."""
     tables = {}
     for name, target in FILES.items():
         path = folder / f"{name}_info.csv"
-        if path.exists():
+        if path.exists() or path.is_symlink():
             tables[path] = _label_file(path, target)
-    if not tables:
-        raise MissingData(
-            f"No label file found in {folder}. Expected at least one of "
-            f"{', '.join(f'{name}_info.csv' for name in FILES)} (the A-VB layout: {CORPUS.layout})."
-        )
-    return _speakers([folder / "data_info.csv", root / "data_info.csv"], _join(tables))
-
-
-def _ids(path: Path, table: pl.DataFrame) -> pl.DataFrame:
-    """Add ``clip``: the File_ID without its brackets; five digits or refused."""
-    good = table["File_ID"].str.contains(f"^(?:{FILE_ID.pattern})$").fill_null(False)
-    expected = "five digits in brackets such as [00123] (a spreadsheet may have cut the zeros)"
-    labels.refuse(path, labels.bad_cells(path, table.filter(~good), "File_ID", expected))
-    table = table.with_columns(pl.col("File_ID").str.strip_chars("[]").alias("clip"))
-    doubled = table.filter(table["clip"].is_duplicated())["clip"].unique(maintain_order=True)
-    if len(doubled):
-        raise BadData(
-            f"{path}: {len(doubled):,} ids appear on more than one row: "
-            f"{listing(doubled.to_list())}. Expected one row a clip; remove the extra rows."
-        )
-    return table
+    places = dict.fromkeys((root / "data_info.csv", folder / "data_info.csv"))
+    infos = {path: exvo.read_info(path) for path in places if path.exists() or path.is_symlink()}
+    if not tables and not infos:
+        raise wrong_folder(root, CORPUS.title, CORPUS.layout, MARKS)
+    if not infos:
+        clips, unknown = _speakers(_join(tables).drop(ROW), known=False)
+        return clips, unknown
+    first = next(iter(infos))
+    info, findings = exvo.support(exvo.merge_infos(infos))
+    if tables:
+        clips = _join(tables)
+        exvo.check_release(next(iter(tables)), clips, first, info)
+        more = [column for column in info.columns if column not in clips.columns]
+        info = info.select("clip", *more)
+        clips = clips.join(info, on="clip", how="left", maintain_order="left")
+    else:
+        if {"part", *EMOTIONS} - set(info.columns):
+            labels.read_csv(first, ["Split", *EMOTIONS])  # says which columns are missing
+        clips = info
+    clips, unknown = _speakers(clips.drop(ROW), known=True)
+    return clips, [*findings, *unknown]
 
 
 def _label_file(path: Path, target: Target) -> pl.DataFrame:
-    """``clip``, ``part`` and the target's columns of one label file."""
-    table = _ids(path, labels.read_csv(path, ["File_ID", "Split", *target.columns]))
-    labels.choices(path, table, "Split", tuple(PARTS), blank_ok=False)
+    """``clip``, line number, ``part`` and the target's columns of one A-VB label file."""
+    table = exvo.ids(path, labels.read_csv(path, ["File_ID", "Split", *target.columns]))
+    table = exvo.parts(path, table)
     if target.kind == "classification":
         labels.choices(path, table, target.columns[0], target.classes, blank_ok=True)
     else:
         table = labels.numbers(path, table, target.columns, target.low, target.high)
     if not target.nan_ok:
-        labelled = table.filter(pl.col("Split") != "Test")
-        for column in target.columns:
-            blank = labelled.filter(pl.col(column).is_null())
-            labels.refuse(path, labels.bad_cells(path, blank, column, "a label outside Test"))
-    part = pl.col("Split").replace_strict(PARTS, return_dtype=pl.String).alias("part")
-    return table.select("clip", part, *target.columns)
+        exvo.no_blanks(path, table, target.columns)
+    return table.select("clip", ROW, "part", *target.columns)
 
 
 def _join(tables: dict[Path, pl.DataFrame]) -> pl.DataFrame:
     """One row a clip with the labels of every file; the files must agree about ids and splits."""
-    (first_path, clips), *others = tables.items()
+    (first, clips), *others = tables.items()
     for path, table in others:
-        for one, two, where in ((clips, table, path), (table, clips, first_path)):
-            absent = one.join(two, on="clip", how="anti")["clip"].to_list()
-            if absent:
-                raise BadData(
-                    f"{first_path.name} and {path.name} are not of one release: {where} lacks "
-                    f"{len(absent):,} ids of the other: {listing(absent)}. Download both again."
-                )
-        joined = clips.join(table, on="clip", how="left", suffix="_other", maintain_order="left")
-        moved = joined.filter(pl.col("part") != pl.col("part_other"))["clip"].to_list()
-        if moved:
-            raise BadData(
-                f"{first_path.name} and {path.name} put {len(moved):,} clips into different "
-                f"splits: {listing(moved)}. Expected one Split per clip; download both again."
-            )
-        clips = joined.drop("part_other")
+        exvo.check_release(first, clips, path, table)
+        clips = clips.join(table.drop(ROW, "part"), on="clip", how="left", maintain_order="left")
     return clips
 
 
-def _speakers(places: list[Path], clips: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    """Add speaker, sex, age and country where ``data_info.csv`` tells them."""
-    unknown = {"speaker": pl.String, "sex": pl.String, "age": pl.Float64, "country": pl.String}
-    path = next((place for place in places if place.exists()), None)
-    if path is None:
-        finding = Finding(
-            kind="speakers unknown",
-            items=(),
-            fatal=False,
-            advice="The A-VB release names no speakers: no interval by speaker can be made. Put "
-            "data_info.csv of the ExVo release into labels/ to have them.",
+def _speakers(clips: pl.DataFrame, *, known: bool) -> tuple[pl.DataFrame, list[Finding]]:
+    """Add what is not told of the speakers as null, and say what is not known."""
+    absent = {name: dtype for name, dtype in exvo.WHO.items() if name not in clips.columns}
+    clips = clips.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in absent.items())
+    if "speaker" in absent:
+        advice = (
+            "data_info.csv has no column Subject_ID: no interval by speaker can be made."
+            if known
+            else "The A-VB release names no speakers: no interval by speaker can be made. Put "
+            "data_info.csv of the ExVo release into labels/ or beside it to have them."
         )
-        nulls = [pl.lit(None, dtype).alias(name) for name, dtype in unknown.items()]
-        return clips.with_columns(nulls), [finding]
-    table = _ids(path, labels.read_csv(path, ["File_ID", "Subject_ID"]))
-    if "Age" in table.columns:
-        table = labels.numbers(path, table, ["Age"], 0, 120)
-    codes = {str(code): name for code, name in COUNTRY_CODES.items()}
-    codes |= {f"{code}.0": name for code, name in COUNTRY_CODES.items()}
-    if "Country" in table.columns:
-        country = pl.col("Country").replace(codes)
-        table = table.with_columns(country)
-        labels.choices(path, table, "Country", COUNTRIES, blank_ok=True)
-    names = {"Subject_ID": "speaker", "Age": "age", "Country": "country"}
-    held = [name for name in names if name in table.columns]
-    info = table.select("clip", *(pl.col(name).alias(names[name]) for name in held))
-    clips = clips.join(info, on="clip", how="left", maintain_order="left")
-    absent = [
-        pl.lit(None, dtype).alias(name)
-        for name, dtype in unknown.items()
-        if name not in clips.columns
-    ]
-    clips = clips.with_columns(absent)
+        return clips, [Finding(kind="speakers unknown", items=(), fatal=False, advice=advice)]
     blank = clips.filter(pl.col("speaker").is_null() & (pl.col("part") != "test"))
     if not len(blank):
         return clips, []
@@ -192,43 +154,57 @@ def _speakers(places: list[Path], clips: pl.DataFrame) -> tuple[pl.DataFrame, li
         kind="speaker blank",
         items=tuple(blank["clip"]),
         fatal=False,
-        advice=f"{path.name} names no speaker for these Train and Val clips: parts that hold them "
+        advice="data_info.csv names no speaker for these Train and Val clips: parts that hold them "
         "get no interval by speaker.",
     )
     return clips, [finding]
 
 
-def _audio(folder: Path, clips: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
-    """Add ``path``, null where a clip has no file, and report what does not match."""
-    if not folder.is_dir():
-        raise MissingData(f"{folder} is not there. Expected the clips as audio/wav/<id>.wav.")
-    files = {file.stem: str(file) for file in folder.iterdir() if file.suffix == ".wav"}
-    clips = clips.with_columns(
-        pl.col("clip").replace_strict(files, default=None, return_dtype=pl.String).alias("path")
+PAPER: Final = "workshop paper (arXiv:2403.14048), Table 2"
+LISTS: Final = "file lists in public code of ExVo and A-VB participants"
+
+
+def _facts() -> tuple[Fact, ...]:
+    """Table 2 of the workshop paper, counts that public code prints, and what corrects them."""
+    rows: list[tuple[str, float, str]] = []
+    for part, clips, speakers in (
+        ("train", 19_990, 571),
+        ("dev", 19_396, 568),
+        ("test", 19_815, 563),
+    ):
+        rows += [(f"{part} clips", clips, PAPER), (f"{part} speakers", speakers, PAPER)]
+    for part, females, males in (("train", 305, 266), ("dev", 324, 244)):
+        rows.append((f"female speakers of {part}", females, PAPER))
+        rows.append((f"male speakers of {part}", males, PAPER))
+    by_country = {"train": (5120, 7142, 5090, 2638), "dev": (4999, 7020, 4804, 2573)}
+    by_type = {
+        "train": (1845, 7104, 1366, 1347, 4940, 1348, 467, 1573),
+        "dev": (1834, 6855, 1322, 1251, 4730, 1393, 421, 1590),
+    }
+    for column, names, table in (
+        ("country", COUNTRIES, by_country),
+        ("Voc_Type", TYPE.classes, by_type),
+    ):
+        for part, counts in table.items():
+            for name, count in zip(names, counts, strict=True):
+                rows.append((f"{part} clips of {column} {name}", count, LISTS))
+    section = "workshop paper (arXiv:2403.14048), section 2.2"
+    hours, minutes, seconds = 36, 47, 4
+    rows.append(("speakers", 1_702, section))
+    rows.append(("duration_s", (hours * 60 + minutes) * 60 + seconds, section))
+    rows += [("age from", 20.5, PAPER), ("age to", 39.5, PAPER)]
+    return (
+        Fact(what="clips", value=59_299, source="A-VB 2022, abstract (arXiv:2207.03572)"),
+        Fact(
+            what="clips",
+            value=59_201,
+            source=f"ExVo 2022 (arXiv:2205.01780); {PAPER}: sum of the splits; {LISTS}",
+            status="correction",
+            note="The three splits of Table 2 sum to 59,201, and so do all file lists; 59,299 "
+            "stands in the abstract of A-VB alone.",
+        ),
+        *(Fact(what=what, value=value, source=source) for what, value, source in rows),
     )
-    findings = []
-    silent = clips.filter(pl.col("path").is_null())["clip"].to_list()
-    if silent:
-        findings.append(
-            Finding(
-                kind="label without audio",
-                items=tuple(silent),
-                fatal=True,
-                advice=f"These ids have no file in {folder}. Unpack the audio again.",
-            )
-        )
-    stray = sorted(set(files) - set(clips["clip"]))
-    if stray:
-        findings.append(
-            Finding(
-                kind="audio without label",
-                items=tuple(stray),
-                fatal=True,
-                advice="These files have no row in the label files: audio and labels may be of "
-                "two releases. Take the stray files away or bring the label files they belong to.",
-            )
-        )
-    return clips, findings
 
 
 CORPUS: Final = Corpus(
@@ -241,8 +217,16 @@ CORPUS: Final = Corpus(
     home="Hume AI, on request (competitions@hume.ai)",
     languages=(),
     published={"clips": 59_201, "speakers": 1_702, "train": 19_990, "dev": 19_396, "test": 19_815},
-    layout="labels/{high,two,culture,type}_info.csv, audio/wav/[id].wav, labels/data_info.csv",
+    layout="A-VB: labels/{high,two,culture,type}_info.csv, audio/wav/[id].wav, "
+    "labels/data_info.csv; ExVo: data_info.csv, wav/[id].wav or webm/[id].webm; or both",
     read=read,
+    targets=(*FILES.values(), COUNTRY, AGE),
+    marks=MARKS,
+    facts=_facts(),
+    access_how="Ask Hume AI (competitions@hume.ai) for the end-user agreement of ExVo or A-VB "
+    "2022, sign it, and unpack what they send into one folder: label files and audio of A-VB under "
+    "labels/ and audio/wav/, those of ExVo as data_info.csv and wav/ or webm/. Both may lie in "
+    "the same folder; data_info.csv is what names the speakers.",
     read_labels=read_labels,
     twin=write_vocalburst,
 )

@@ -20,16 +20,18 @@ def read_csv(path: Path, required: Sequence[str]) -> pl.DataFrame:
     A byte-order mark and Windows line ends are accepted.
 
     Raises:
-        MissingData: the file or a required column is not there.
+        MissingData: the file or a required column is not there, or is a link to nowhere.
         BadData: a column appears twice, or the file is not comma-separated UTF-8 text.
     """
     if not path.is_file():
-        raise MissingData(f"{path} is not there. Expected a label file with {listing(required)}.")
+        why = "is a link to nowhere or in a circle" if path.is_symlink() else "is not there"
+        raise MissingData(f"{path} {why}. Expected a label file with {listing(required)}.")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = next(csv.reader(file), [])
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is not UTF-8 text ({error}). Save it as UTF-8.") from error
+    _comma_separated(path, header)
     doubled = sorted({name for name in header if header.count(name) > 1})
     if doubled:
         raise BadData(
@@ -46,9 +48,25 @@ def read_csv(path: Path, required: Sequence[str]) -> pl.DataFrame:
     try:
         table = pl.read_csv(path, infer_schema=False, row_index_name=ROW, row_index_offset=2)
     except pl.exceptions.PolarsError as error:
-        raise BadData(f"{path} could not be read as comma-separated text: {error}") from error
+        raise BadData(
+            f"{path} could not be read as comma-separated text: {error}\nA decimal comma that is "
+            "not in quotes also makes a row too long: expected 0.5, not 0,5."
+        ) from error
     text = pl.col(header)
     return table.with_columns(text.str.strip_chars().replace("", None))
+
+
+def _comma_separated(path: Path, header: Sequence[str]) -> None:
+    """Refuse a header that is one cell because other characters separate the columns."""
+    if len(header) != 1:
+        return
+    for name, mark in (("semicolons", ";"), ("tabs", "\t")):
+        if mark in header[0]:
+            raise BadData(
+                f"{path} is separated by {name}. Expected commas between columns and points in "
+                "numbers (0.5, not 0,5), as released. A spreadsheet may have written it anew: "
+                "take the released file."
+            )
 
 
 def bad_cells(path: Path, rows: pl.DataFrame, column: str, expected: str) -> list[str]:
@@ -83,9 +101,29 @@ def numbers(
         wrong = (value.is_null() & table[column].is_not_null()) | value.is_nan().fill_null(False)
         outside = ((value < low) | (value > high)).fill_null(False)
         expected = f"a number from {low:g} to {high:g}"
-        problems += bad_cells(path, table.filter(wrong | outside), column, expected)
+        comma = table[column].str.contains(r"^-?\d*,\d+$").fill_null(False)
+        problems += bad_cells(path, table.filter((wrong | outside) & ~comma), column, expected)
+        expected += " with a point, not a decimal comma"
+        problems += bad_cells(path, table.filter(comma), column, expected)
     refuse(path, problems)
     return parsed
+
+
+def one_row_each(path: Path, table: pl.DataFrame, column: str) -> None:
+    """Check that no value of ``column`` is on more than one row.
+
+    Raises:
+        BadData: with the values and the rows of the first of them.
+    """
+    again = table.filter(table[column].is_duplicated())
+    doubled = again[column].unique(maintain_order=True).to_list()
+    if doubled:
+        rows = again.filter(pl.col(column) == doubled[0])[ROW].to_list()
+        raise BadData(
+            f"{path}: {len(doubled):,} ids appear on more than one row: {listing(doubled)}. "
+            f"The first is on rows {listing(rows)}. "
+            "Expected one row a clip; remove the extra rows."
+        )
 
 
 def choices(

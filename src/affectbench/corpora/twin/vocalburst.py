@@ -1,12 +1,9 @@
-"""The twin of HUME-VOCALBURST: a folder in the A-VB layout, with invented bursts and labels."""
+"""The twin of HUME-VOCALBURST: the layouts of A-VB and ExVo, with invented bursts and labels."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,14 +13,17 @@ from numpy.typing import NDArray
 
 from affectbench.corpora.twin.cast import COUNTRIES, TYPES, Cast, draw_cast
 from affectbench.corpora.twin.ceiling import ceilings
+from affectbench.corpora.twin.folder import Progress, new_folder, run_jobs, write_csv
+from affectbench.corpora.twin.formats import chosen, need_av, write_raw, write_webm
 from affectbench.corpora.twin.latent import EMOTIONS, Latent, draw_latent, draw_types
 from affectbench.corpora.twin.voice import RATE_HZ, Throat, burst
 from affectbench.errors import AffectBenchError
-from affectbench.store import disk_error, write_atomic, write_json
-from affectbench.types import PARTS
+from affectbench.store import write_atomic, write_json
+from affectbench.types import PARTS, Floats
 
-VERSION: Final = 1  # raised when the same seed and scale no longer give the same bytes
+VERSION: Final = 2  # raised when the same seed and scale no longer give the same bytes
 CHUNK: Final = 64  # clips that a process makes at a time
+SUPPORT: Final = 2  # clips of a test speaker whose labels ExVo gives for the few-shot task
 SPLITS: Final = {"train": "Train", "dev": "Val", "test": "Test"}
 CULTURE: Final = tuple(f"{c}_{e}" for c in COUNTRIES for e in EMOTIONS[:-1]) + tuple(
     f"{c}_{EMOTIONS[-1]}" for c in COUNTRIES
@@ -37,6 +37,11 @@ the layout, sizes and class shares are published facts. Numbers got on it say no
 - twin version {version}, seed {seed}, scale {scale} of the published size
 - `labels/`, `audio/wav/`: the A-VB 2022 layout. Labels of the test part are blank, and so are
   Subject_ID, Country and Age of its clips in `labels/data_info.csv`.
+- `data_info.csv`, `wav/` (a link to `audio/wav/`): the ExVo 2022 layout. Countries are codes in
+  alphabetical order. Of the test part it gives the speakers, and the emotions of the first
+  {support} clips of each (support of the few-shot task); all else is blank.
+- `{raw_folder}/`: 48 kHz versions at the level of the recording, of {raws:,} clips. How the real
+  release names their folder is not known. `webm/`: Opus in WebM, of {webms:,} clips.
 - Each clip's emotion ratings are divided by their maximum, so its strongest is exactly 1. In
   `culture_info.csv` that holds for each of the four countries' ratings; raters of all countries
   hear every clip, and those of the speaker's own country are less noisy.
@@ -47,18 +52,31 @@ the layout, sizes and class shares are published facts. Numbers got on it say no
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Extras:
+    """Which clips [N] have a second file, and where the 48 kHz ones lie."""
+
+    raw: NDArray[np.bool_]
+    webm: NDArray[np.bool_]
+    raw_folder: str
+
+
 def write_vocalburst(
     root: Path,
     *,
     scale: float = 0.02,
     seed: int = 0,
     workers: int | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
+    raw: float = 0.0,
+    webm: float = 0.0,
+    raw_folder: str = "raw/wav",
 ) -> Path:
     """Write a synthetic HUME-VOCALBURST, labels and 16 kHz 16-bit mono audio, to the folder root.
 
-    The same seed and scale give the same bytes, however many workers make them; ``TWIN.md`` in the
-    folder says what is in it. The folder appears under its name only when it is whole.
+    It has the layouts of A-VB and of ExVo. The same arguments give the same bytes, however many
+    workers make them; ``TWIN.md`` in the folder says what is in it. The folder appears under its
+    name only when it is whole.
 
     Args:
         root: The folder to make; it must not exist, or be empty.
@@ -66,15 +84,23 @@ def write_vocalburst(
         seed: 0 or above.
         workers: Processes; all cores when None.
         progress: Called with clips done and clips in all.
+        raw: Share of the clips, 0 to 1, that also have a 48 kHz file.
+        webm: Share of the clips, 0 to 1, that also have an Opus file in WebM.
+        raw_folder: Where the 48 kHz files go, below the root.
 
     Raises:
-        AffectBenchError: The folder is in use, cannot be written, or scale or seed is out of range.
+        AffectBenchError: The folder is in use, cannot be written, or a number is out of range.
+        MissingExtra: ``webm`` is above 0 and PyAV is not installed.
     """
     if seed < 0:
         raise AffectBenchError(f"The seed of a twin is {seed}; expected 0 or a positive integer.")
+    if webm > 0:
+        need_av()
     root = Path(root)
     rng = np.random.default_rng(seed)
     cast = draw_cast(scale, rng)
+    total = len(cast.speaker)
+    extras = _Extras(chosen("raw", raw, total, seed), chosen("webm", webm, total, seed), raw_folder)
     latent = draw_latent(cast, rng)
     labels: dict[str, NDArray[Any]] = {
         name: ratings.draw(rng).astype(float).round(4) for name, ratings in latent.ratings.items()
@@ -82,34 +108,16 @@ def write_vocalburst(
     labels["type"] = draw_types(latent, rng)
     part = cast.part[cast.speaker]
     blind = {name: part == PARTS.index(name) for name in PARTS[1:]}
-    with _new_folder(root) as folder:
+    counts = {"raws": int(extras.raw.sum()), "webms": int(extras.webm.sum())}
+    numbers = {"version": VERSION, "seed": seed, "scale": scale, "support": SUPPORT}
+    with new_folder(root) as folder:
         _write_tables(folder, cast, labels)
+        _write_exvo(folder / "data_info.csv", cast, labels["high"])
         write_json(folder / "ceiling.json", ceilings(latent, labels, blind, rng))
-        note = NOTE.format(version=VERSION, seed=seed, scale=scale)
+        note = NOTE.format(raw_folder=raw_folder, **counts, **numbers)
         write_atomic(folder / "TWIN.md", lambda file: file.write(note.encode()))
-        _write_audio(folder / "audio" / "wav", cast, latent, seed, workers, progress)
+        _write_audio(folder, cast, latent, extras, (seed, workers, progress))
     return root
-
-
-@contextmanager
-def _new_folder(root: Path) -> Iterator[Path]:
-    """A folder beside ``root`` that takes its name when all went well, and is removed otherwise."""
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise AffectBenchError(
-            f"{root} exists and is not an empty folder. A twin is never written over other files: "
-            "name a new folder, or remove this one."
-        )
-    partial = root.with_name(f".{root.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        partial.mkdir(parents=True)
-        yield partial
-        partial.replace(root)
-    except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise disk_error(error, root) from error
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _write_tables(folder: Path, cast: Cast, labels: Mapping[str, NDArray[Any]]) -> None:
@@ -137,8 +145,8 @@ def _write_tables(folder: Path, cast: Cast, labels: Mapping[str, NDArray[Any]]) 
     for name, columns in tables.items():
         sealed = pl.DataFrame(head | columns)
         shown = pl.when(pl.col("Split") != SPLITS["test"]).then(pl.col(list(columns)))
-        _write_csv(folder / "sealed" / f"{name}_info.csv", sealed)
-        _write_csv(folder / "labels" / f"{name}_info.csv", sealed.with_columns(shown))
+        write_csv(folder / "sealed" / f"{name}_info.csv", sealed)
+        write_csv(folder / "labels" / f"{name}_info.csv", sealed.with_columns(shown))
     speakers = {
         "Subject_ID": cast.name,
         "Split": names[cast.part],
@@ -148,62 +156,87 @@ def _write_tables(folder: Path, cast: Cast, labels: Mapping[str, NDArray[Any]]) 
         "Vocal_Tract_cm": cast.tract_cm,
         "F0_Hz": cast.f0_hz,
     }
-    _write_csv(folder / "sealed" / "speakers.csv", pl.DataFrame(speakers))
+    write_csv(folder / "sealed" / "speakers.csv", pl.DataFrame(speakers))
 
 
-def _write_csv(path: Path, table: pl.DataFrame) -> None:
-    write_atomic(path, lambda file: table.write_csv(file, float_precision=4))
+def _write_exvo(path: Path, cast: Cast, high: Floats) -> None:
+    """The label file of ExVo: test speakers are known, test labels but for support are blank."""
+    speaker = cast.speaker
+    nth = pl.int_range(pl.len()).over("Subject_ID")
+    alone = pl.len().over("Subject_ID") <= SUPPORT  # no clip would be left to predict
+    names = np.array([SPLITS[part] for part in PARTS])
+    table = pl.DataFrame(
+        {
+            "File_ID": [f"[{name}]" for name in _ids(len(speaker))],
+            "Split": names[cast.part[speaker]],
+            "Subject_ID": np.array(cast.name)[speaker],
+            "Country": np.array([sorted(COUNTRIES).index(c) for c in COUNTRIES])[
+                cast.country[speaker]
+            ],
+            "Age": cast.age[speaker],
+            **dict(zip(EMOTIONS, high.T, strict=True)),
+        }
+    )
+    seen = pl.col("Split") != SPLITS["test"]
+    table = table.with_columns(
+        pl.when(seen).then(pl.col("Country", "Age")),
+        pl.when(seen | ((nth < SUPPORT) & ~alone)).then(pl.col(EMOTIONS)),
+    )
+    write_csv(path, table)
 
 
 def _write_audio(
     folder: Path,
     cast: Cast,
     latent: Latent,
-    seed: int,
-    workers: int | None,
-    progress: Callable[[int, int], None] | None,
+    extras: _Extras,
+    how: tuple[int, int | None, Progress | None],
 ) -> None:
-    from joblib import Parallel, delayed
-
-    folder.mkdir(parents=True)
+    """All audio files; ``how`` is seed, workers and progress."""
+    seed, workers, progress = how
+    (folder / "audio" / "wav").mkdir(parents=True)
+    (folder / "wav").symlink_to(Path("audio") / "wav", target_is_directory=True)
+    if extras.raw.any():
+        (folder / extras.raw_folder).mkdir(parents=True)
+    if extras.webm.any():
+        (folder / "webm").mkdir()
     total = len(cast.speaker)
-    names = _ids(total)
     jobs = []
     for start in range(0, total, CHUNK):
-        clips = range(start, min(start + CHUNK, total))
+        clips = slice(start, min(start + CHUNK, total))
         throats = [
             Throat(float(cast.f0_hz[s]), float(cast.tract_cm[s]), float(cast.age[s]))
-            for s in cast.speaker[start : start + CHUNK]
+            for s in cast.speaker[clips]
         ]
-        kinds = [TYPES[kind] for kind in latent.kind[start : start + CHUNK]]
-        control = latent.control[start : start + CHUNK]
-        paths = [folder / f"{names[clip]}.wav" for clip in clips]
-        jobs.append(delayed(_make)(paths, clips, kinds, control, throats, seed))
-    pool = Parallel(n_jobs=workers or os.cpu_count(), backend="loky", return_as="generator")
-    done = 0
-    with closing(pool(jobs)) as finished:  # closed before the folder is removed
-        for count in finished:
-            done += count
-            if progress:
-                progress(done, total)
+        kinds = [TYPES[kind] for kind in latent.kind[clips]]
+        some = _Extras(extras.raw[clips], extras.webm[clips], extras.raw_folder)
+        jobs.append((folder, start, kinds, latent.control[clips], throats, some, seed))
+    run_jobs(_make, jobs, total, workers, progress)
 
 
 def _make(
-    paths: list[Path],
-    clips: range,
+    folder: Path,
+    start: int,
     kinds: list[str],
     control: NDArray[np.float32],
     throats: list[Throat],
+    extras: _Extras,
     seed: int,
 ) -> int:
     """Synthesise and write some clips; each draws from a generator of its own."""
     from scipy.io import wavfile
 
-    for path, clip, kind, how, throat in zip(paths, clips, kinds, control, throats, strict=True):
-        wave = burst(kind, how, throat, np.random.default_rng([seed, clip]))
+    for index, (kind, how, throat) in enumerate(zip(kinds, control, throats, strict=True)):
+        rng = np.random.default_rng([seed, start + index])
+        name = f"{start + index:05d}"
+        wave = burst(kind, how, throat, rng)
         # Not synced one by one, as labels are: a twin can be made again from its seed.
-        wavfile.write(path, RATE_HZ, wave)
-    return len(paths)
+        wavfile.write(folder / "audio" / "wav" / f"{name}.wav", RATE_HZ, wave)
+        if extras.raw[index]:
+            write_raw(folder / extras.raw_folder / f"{name}.wav", wave, rng)
+        if extras.webm[index]:
+            write_webm(folder / "webm" / f"{name}.webm", wave)
+    return len(kinds)
 
 
 def _ids(total: int) -> list[str]:

@@ -86,8 +86,8 @@ def burst(
     hiss = np.diff(noise, prepend=np.float32(0))  # turbulence is bright
     breath = np.float32(0.6 * np.exp(0.5 * how["breath"])) * hiss
     rough = ROUGHNESS.get(kind, 0.0) + 0.12 * max(how["rough"] + 0.7, 0.0)
-    source = _voice(contours, throat, rough, how["effort"], rng)
-    source += _upsample(contours.breath) * breath
+    source = glottis(contours, throat, rough, how["effort"], rng)
+    source += upsample(contours.breath) * breath
     wave = _tract(source, vowel, how, throat, rng)
     # A recording's noise floor: effort is heard against it, since the peak level is fixed.
     floor = 10 ** ((-46 - 5 * how["effort"] + 4 * rng.standard_normal()) / 20)
@@ -95,19 +95,19 @@ def burst(
     return np.asarray(np.round(wave * (PEAK / np.abs(wave).max())), dtype=np.int16)
 
 
-def _upsample(contour: Floats) -> NDArray[np.float32]:
+def upsample(contour: Floats) -> NDArray[np.float32]:
     """[F + 1] values at 200 Hz as [F * HOP] samples, linearly between them."""
     ramp = np.arange(HOP, dtype=np.float32) / HOP
     values = contour.astype(np.float32)
     return np.asarray((values[:-1, None] + np.diff(values)[:, None] * ramp).ravel())
 
 
-def _voice(
+def glottis(
     contours: Contours, throat: Throat, rough: float, effort: float, rng: np.random.Generator
 ) -> NDArray[np.float32]:
     """Glottal pulses [T]: the rougher, the more jitter and the weaker every second pulse."""
     f0 = throat.f0_hz * 2 ** (np.clip(contours.pitch, -14, 30) / 12)
-    phase = np.cumsum(_upsample(f0), dtype=np.float64) / RATE_HZ
+    phase = np.cumsum(upsample(f0), dtype=np.float64) / RATE_HZ
     pulses = int(phase[-1]) + 3
     cycle = phase.astype(np.int32)
     age = (throat.age - 30) / 10
@@ -122,7 +122,7 @@ def _voice(
     open_quotient = np.clip(0.6 - 0.08 * effort, 0.35, 0.85)
     x = ((phase - cycle) / open_quotient).astype(np.float32)
     flow = np.where(x < 1, x * (2 - 3 * x), np.float32(0))
-    return np.asarray(flow * level.astype(np.float32)[cycle] * _upsample(contours.voicing))
+    return np.asarray(flow * level.astype(np.float32)[cycle] * upsample(contours.voicing))
 
 
 def _tract(
@@ -137,6 +137,11 @@ def _tract(
 
     scale = TRACT_CM / throat.tract_cm * np.exp(0.06 * how["smile"])
     formants = vowel * scale * np.exp(0.04 * rng.standard_normal(4))
+    return sosfilt(resonators(formants, how["effort"]), source)
+
+
+def resonators(formants: Floats, effort: float) -> NDArray[np.float32]:
+    """[5, 6] second-order sections: four formants (Hz), and a tilt that effort levels out."""
     radius = np.exp(-np.pi * BANDWIDTHS / RATE_HZ)
     turn = 2 * np.pi * np.minimum(formants, 0.46 * RATE_HZ) / RATE_HZ
     sections = np.zeros((5, 6), dtype=np.float32)
@@ -144,6 +149,6 @@ def _tract(
     sections[:4, 4] = -2 * radius * np.cos(turn)
     sections[:4, 5] = radius**2
     sections[:4, 0] = sections[:4, 3:].sum(axis=1)  # unit gain at 0 Hz
-    tilt = 1 / (1 + np.exp(0.7 * how["effort"] + 0.7))
+    tilt = 1 / (1 + np.exp(0.7 * effort + 0.7))
     sections[4, [0, 4]] = 1 - tilt, -tilt
-    return sosfilt(sections, source)
+    return sections
