@@ -9,7 +9,7 @@ are checked against their digest before use, and every wave is again when it is 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -95,20 +95,11 @@ def prepare_all(
     remove_shards(folder, damaged)
     known = set(index["content"])
     todo = {content: path for content, path in source.items() if content not in known}
+    tell("prepare", len(known), len(source))
     jobs = list(_jobs(folder, todo, sizes, workers))
-    reasons: dict[str, str] = {}
-    finished = len(known)
-    tell("prepare", finished, len(source))
-
-    def note(result: _ShardDone) -> None:
-        nonlocal finished
-        reasons.update(result.bad)
-        finished += result.files
-        tell("prepare", finished, len(source))
-
-    pool.clear_partials(folder)
-    with _cleared_after_error(folder, jobs):
-        pool.for_each(_prepare_shard, jobs, workers=workers, done=note)
+    reasons = _run_jobs(
+        folder, jobs, workers, lambda n: tell("prepare", len(known) + n, len(source))
+    )
     if jobs:
         index, _ = read_index(folder, source)
     bad |= {path: reasons[c] for path, c in contents.items() if c in reasons}
@@ -197,6 +188,29 @@ def _jobs(
         yield _Job(folder, tuple(group))
 
 
+def _run_jobs(
+    folder: Path, jobs: Sequence[_Job], workers: int, finished: Callable[[int], object]
+) -> dict[str, str]:
+    """Make the shards in parallel; why, by digest of each file that could not be used."""
+    reasons: dict[str, str] = {}
+    files = 0
+
+    def note(result: _ShardDone) -> None:
+        nonlocal files
+        reasons.update(result.bad)
+        files += result.files
+        finished(files)
+
+    pool.clear_partials(folder)
+    try:
+        pool.for_each(_prepare_shard, jobs, workers=workers, done=note)
+    except BaseException:
+        # What killed workers had begun to write.
+        pool.clear_partials(folder, {f"{j.shard}{end}" for j in jobs for end in (".i16", ".npz")})
+        raise
+    return reasons
+
+
 def _prepare_shard(job: _Job) -> _ShardDone:
     """Decode, prepare and write one shard; runs in a worker."""
     rows: list[tuple[Any, ...]] = []
@@ -251,13 +265,3 @@ def _quiet() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
-
-
-@contextmanager
-def _cleared_after_error(folder: Path, jobs: Sequence[_Job]) -> Iterator[None]:
-    """Remove what killed workers had begun to write."""
-    try:
-        yield
-    except BaseException:
-        pool.clear_partials(folder, {f"{j.shard}{end}" for j in jobs for end in (".i16", ".npz")})
-        raise

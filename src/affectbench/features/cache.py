@@ -8,8 +8,7 @@ It is written whole by the worker that computed it, and carries its own checksum
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -77,20 +76,7 @@ def extract(
     cached = total - len(rows.missing)
     tell("extract", cached, total)
     jobs = _jobs(features, waves, rows.missing, folder, workers)
-    finished = cached
-    failed: dict[str, str] = {}
-
-    def note(result: _ShardDone) -> None:
-        nonlocal finished
-        finished += result.rows
-        failed.update(result.failed)
-        if result.path is not None and not rows.fill(result.path):
-            raise AffectBenchError(f"{result.path} was changed while it was read. Run again.")
-        tell("extract", finished, total)
-
-    pool.clear_partials(folder)
-    with _cleared_after_error(folder, jobs):
-        pool.for_each(_compute_shard, jobs, workers=workers, done=note)
+    failed = _run_jobs(folder, jobs, workers, rows, lambda n: tell("extract", cached + n, total))
     if failed:
         why = [f"{path} ({reason})" for path, reason in failed.items()]
         raise BadData(
@@ -171,7 +157,7 @@ class _ShardDone:
     """What a worker tells of its job."""
 
     path: Path | None  # None where no clip gave values
-    rows: int
+    clips: int
     failed: dict[str, str]  # path of the clip -> why
 
 
@@ -194,6 +180,36 @@ def _jobs(
         )
         for start in range(0, len(clips), step)
     ]
+
+
+def _run_jobs(
+    folder: Path,
+    jobs: Sequence[_Job],
+    workers: int,
+    rows: _Rows,
+    finished: Callable[[int], object],
+) -> dict[str, str]:
+    """Compute the shards in parallel and fill the rows; why, by path of each clip that failed."""
+    failed: dict[str, str] = {}
+    clips = 0
+
+    def note(result: _ShardDone) -> None:
+        nonlocal clips
+        clips += result.clips
+        failed.update(result.failed)
+        if result.path is not None and not rows.fill(result.path):
+            raise AffectBenchError(f"{result.path} was changed while it was read. Run again.")
+        finished(clips)
+
+    pool.clear_partials(folder)
+    try:
+        pool.for_each(_compute_shard, jobs, workers=workers, done=note)
+    except BaseException:
+        # What killed workers had begun to write.
+        names = {f"{store.digest(*(clip.key for clip in job.clips))}.npz" for job in jobs}
+        pool.clear_partials(folder, names)
+        raise
+    return failed
 
 
 _OPEN: dict[str, Extractor] = {}  # in a worker: its extractors
@@ -256,14 +272,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise store.disk_error(error, path) from error
-
-
-@contextmanager
-def _cleared_after_error(folder: Path, jobs: Sequence[_Job]) -> Iterator[None]:
-    """Remove what killed workers had begun to write."""
-    try:
-        yield
-    except BaseException:
-        names = {f"{store.digest(*(clip.key for clip in job.clips))}.npz" for job in jobs}
-        pool.clear_partials(folder, names)
-        raise
