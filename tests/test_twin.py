@@ -12,8 +12,10 @@ import pytest
 from scipy.io import wavfile
 from scipy.stats import spearmanr
 
+from affectbench.audio.decode import decode_file
+from affectbench.audio.prepare import prepare
 from affectbench.corpora import hume_vocalburst as hume
-from affectbench.corpora.twin import vocalburst, write_vocalburst
+from affectbench.corpora.twin import formats, vocalburst, write_vocalburst
 from affectbench.corpora.twin.cast import (
     CLIPS,
     COUNTRY_CLIPS,
@@ -34,7 +36,7 @@ from affectbench.corpora.twin.latent import (
     draw_types,
 )
 from affectbench.corpora.twin.voice import PEAK, RATE_HZ, Throat, burst
-from affectbench.errors import AffectBenchError
+from affectbench.errors import AffectBenchError, MissingExtra
 from affectbench.metrics import METRICS
 from affectbench.types import PARTS
 
@@ -117,6 +119,63 @@ def test_the_reader_of_the_real_corpus_reads_it(twin):
     clips = hume.CORPUS.read(twin).clips
     assert clips["part"].value_counts().sort("part")["count"].to_list() == [64, 64, 64]
     assert clips.filter(pl.col("part") == "train")["speaker"].null_count() == 0
+
+
+# the layout of ExVo beside it
+
+
+def test_the_same_clips_in_the_layout_of_exvo(twin, tmp_path):
+    assert (twin / "wav").is_symlink()
+    assert not (twin / "wav").readlink().is_absolute()
+    info, sealed = pl.read_csv(twin / "data_info.csv"), table(twin, "data", "sealed")
+    assert info["File_ID"].to_list() == sealed["File_ID"].to_list()
+    assert info["Subject_ID"].to_list() == sealed["Subject_ID"].to_list()
+    names = info["Country"].replace_strict(hume.COUNTRY_CODES, return_dtype=pl.String)
+    seen = info["Split"] != "Test"
+    assert names.filter(seen).to_list() == sealed["Country"].filter(seen).to_list()
+    assert info.filter(~seen).select("Country", "Age").null_count().row(0) == (64, 64)
+    given = info.filter(~seen).drop_nulls("Awe")
+    assert given["Subject_ID"].value_counts()["count"].to_list() == [2] * 8
+    alone = tmp_path / "exvo"
+    alone.mkdir()
+    (alone / "data_info.csv").symlink_to(twin / "data_info.csv")
+    (alone / "wav").symlink_to(twin / "wav")
+    clips, whole = hume.CORPUS.read(alone).clips, hume.CORPUS.read(twin).clips
+    assert clips.drop("path").equals(whole.select(clips.columns).drop("path"))
+    assert (
+        clips.filter("support")["clip"].to_list()
+        == given["File_ID"].str.strip_chars("[]").to_list()
+    )
+    assert clips.filter(pl.col("part") == "test")["Awe"].null_count() == 64
+
+
+def test_originals_and_webm_of_some_clips(tmp_path):
+    pytest.importorskip("av")
+    roots = [
+        write_vocalburst(
+            tmp_path / name, scale=TINY, workers=1, raw=0.02, webm=0.01, raw_folder="o"
+        )
+        for name in "ab"
+    ]
+    assert tree(roots[0]) == tree(roots[1])
+    raws, webms = (sorted((roots[0] / name).iterdir()) for name in ("o", "webm"))
+    assert (len(raws), len(webms)) == (4, 2)
+    for path in (*raws, *webms):
+        rate_hz, wave = wavfile.read(roots[0] / "wav" / f"{path.stem}.wav")
+        found = decode_file(path)
+        assert found.rate_hz == 3 * rate_hz
+        assert len(found.samples) == pytest.approx(3 * len(wave), abs=960)
+        if path in raws:
+            assert np.corrcoef(prepare(found.samples, found.rate_hz), wave)[0, 1] > 0.99
+
+
+def test_webm_without_pyav_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(formats, "find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"affectbench\[webm\]"):
+        write_vocalburst(tmp_path / "twin", scale=TINY, webm=0.5)
+    with pytest.raises(AffectBenchError, match="share 'raw'"):
+        write_vocalburst(tmp_path / "twin", scale=TINY, raw=1.5)
+    assert list(tmp_path.iterdir()) == []
 
 
 # people
