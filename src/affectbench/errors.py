@@ -39,10 +39,16 @@ class MissingExtra(AffectBenchError):  # noqa: N818
     """An optional package is not installed."""
 
     def __init__(self, package: str, extra: str) -> None:
+        self.package = package
+        self.extra = extra
         super().__init__(
             f"The package '{package}' is not installed. It is needed here and comes with the "
             f"extra '{extra}': python -m pip install 'affectbench[{extra}]'"
         )
+
+    def __reduce__(self) -> tuple[type[MissingExtra], tuple[str, str]]:
+        """How it crosses from a worker process."""
+        return MissingExtra, (self.package, self.extra)
 
 
 class ResultConflict(AffectBenchError):  # noqa: N818

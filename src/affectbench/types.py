@@ -83,7 +83,7 @@ class Corpus:
     layout: str  # the files that ``read`` looks for, in one line
     read: Callable[[Path], Reading]  # touches names and label files, never audio samples
     targets: tuple[Target, ...] = ()  # label columns that a folder may hold, for checking
-    marks: tuple[str, ...] = ()  # globs below the root that give the layout away, most telling first
+    marks: tuple[str, ...] = ()  # globs that give the layout away, the most telling first
     facts: tuple[Fact, ...] = ()  # Tables 1-4 and their known corrections
     remotes: tuple[Remote, ...] = ()  # open corpora: what ``affectbench get`` downloads
     access_how: str = ""  # gated corpora: who grants access, how, what to put where
