@@ -9,8 +9,10 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -222,8 +224,14 @@ def show_boards(out: Path, *, as_json: bool = False) -> None:
         typer.echo(f"\n{found.task}")
         print_table(board.HEADER, board.lines(found))
         for remark in board.remarks(found):
-            typer.echo(f"  {remark}")
+            remarks_line(remark)
     typer.echo(f"\nResults lie in {out}.")
+
+
+def remarks_line(text: str) -> None:
+    """A remark, folded to the terminal and indented."""
+    width = shutil.get_terminal_size().columns
+    typer.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
 
 
 def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -312,7 +320,7 @@ def tell(result: Any, *, as_json: bool) -> None:
         if left:
             typer.echo(f"  {part}: {left:,} clips were not scored: no label or no prediction.")
     for note in summary["notes"]:
-        typer.echo(f"  {note}")
+        remarks_line(note)
     typer.echo(f"\nStored in {result.folder}.")
 
 
