@@ -1,139 +1,29 @@
-"""The command line: names in, objects out.
-
-Exit codes: 0 fine, 1 a check failed, 2 the call or the input is wrong, 130 interrupted.
-"""
+"""Verbs about tasks, systems and results."""
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import json
-import os
-import shutil
-import signal
-import sys
-import textwrap
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from affectbench.errors import AffectBenchError, BadData, MissingData
-
-if TYPE_CHECKING:
-    from affectbench.types import Corpus, System, Task
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Benchmarks for emotion in the voice: a system, a task, a number and how sure it is.",
+from affectbench.cli.terminal import (
+    Data,
+    Json,
+    Out,
+    Quiet,
+    Workers,
+    data_of,
+    print_table,
+    progress_bar,
+    remarks_line,
+    system_of,
+    task_of,
 )
-
-Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]
-Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one a core.")]
+from affectbench.errors import BadData, MissingData
 
 
-def main() -> None:
-    """Entry point: one message and exit code 2 for the user's errors, a traceback for ours."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        app()
-    except AffectBenchError as error:
-        print(f"affectbench: {error}", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    except KeyboardInterrupt:
-        message = "interrupted. Finished work is kept: the same command goes on from there."
-        print(f"affectbench: {message}", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
-
-
-def from_file(name: str) -> Any:
-    """The object that ``path/to/file.py:NAME`` names."""
-    path, _, attribute = name.rpartition(":")
-    file = Path(path)
-    if not file.is_file():
-        raise MissingData(f"{file} is not there. Expected a Python file in {name}.")
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise BadData(f"{file} is not a Python file. Expected path/to/file.py:NAME.")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    import cloudpickle
-
-    cloudpickle.register_pickle_by_value(module)  # worker processes cannot import the file
-    if not hasattr(module, attribute):
-        raise MissingData(f"{file} has no '{attribute}'.")
-    return getattr(module, attribute)
-
-
-def task_of(name: str) -> Task:
-    """A task by its name in ``TASKS``, or from a file."""
-    from affectbench.tasks import TASKS
-
-    task: Task = from_file(name) if ":" in name else TASKS[name]
-    return task
-
-
-def system_of(name: str) -> System:
-    """A system by its name in ``SYSTEMS``, or from a file."""
-    from affectbench.systems import SYSTEMS
-
-    system: System = from_file(name) if ":" in name else SYSTEMS[name]
-    return system
-
-
-def data_of(data: Path | None, corpus: Corpus) -> Path:
-    """``--data``, or the corpus's folder under ``$AFFECTBENCH_DATA``."""
-    if data is not None:
-        return data
-    base = os.environ.get("AFFECTBENCH_DATA")
-    if not base:
-        raise MissingData(
-            f"No --data was given. Expected the folder of {corpus.title}: {corpus.layout}; or set "
-            f"AFFECTBENCH_DATA to a folder that holds {corpus.name}/."
-        )
-    return Path(base) / corpus.name
-
-
-@contextlib.contextmanager
-def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
-    """A bar per stage on a terminal, nothing elsewhere or when quiet."""
-    if quiet or not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    stages: dict[str, Any] = {}
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-
-        def update(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done, total=total)
-
-        yield update
-
-
-@app.command("list")
 def list_rows(
     kind: Annotated[str, typer.Argument(help="corpora, tasks, features, systems or metrics")] = "",
     as_json: Json = False,
@@ -169,7 +59,6 @@ def all_tables() -> dict[str, Any]:
     }
 
 
-@app.command()
 def show(
     name: Annotated[
         str, typer.Argument(help="A folder of results, or a name of any table.")
@@ -228,25 +117,10 @@ def show_boards(out: Path, *, as_json: bool = False) -> None:
     typer.echo(f"\nResults lie in {out}.")
 
 
-def remarks_line(text: str) -> None:
-    """A remark, folded to the terminal and indented."""
-    width = shutil.get_terminal_size().columns
-    typer.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
-
-
-def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Columns as wide as they need to be."""
-    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
-    for row in (header, *rows):
-        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        typer.echo(f"  {cells}".rstrip())
-
-
-@app.command()
 def run(
     task: Annotated[str, typer.Argument(help="A task, or path/to/file.py:NAME.")],
     system: Annotated[str, typer.Option("--system", help="A system, or path/to/file.py:NAME.")],
-    data: Annotated[Path | None, typer.Option("--data", help="Root of the corpus folder.")] = None,
+    data: Data = None,
     out: Out = Path("results"),
     mode: Annotated[str | None, typer.Option("--mode", help="sound or official.")] = None,
     seed: Annotated[list[int] | None, typer.Option("--seed", help="Repeat for several.")] = None,
@@ -324,7 +198,6 @@ def tell(result: Any, *, as_json: bool) -> None:
     typer.echo(f"\nStored in {result.folder}.")
 
 
-@app.command()
 def score(
     folder: Annotated[Path, typer.Argument(help="A folder of results, of one system, or of many.")],
     labels: Annotated[
@@ -351,7 +224,6 @@ def score(
         tell(scoring.score_system(place, task, scoring_of(draws, interval)), as_json=as_json)
 
 
-@app.command()
 def report(
     folder: Annotated[Path, typer.Argument(help="A folder of results.")] = Path("results"),
     out: Annotated[Path | None, typer.Option("--out", help="HTML file to write.")] = None,
@@ -360,28 +232,3 @@ def report(
     from affectbench import report as html
 
     typer.echo(f"Report: {html.write(folder, out)}")
-
-
-@app.command()
-def twin(
-    corpus: Annotated[str, typer.Argument(help="A gated corpus.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist yet.")],
-    scale: Annotated[float, typer.Option("--scale", help="Share of the published size.")] = 0.02,
-    seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
-    workers: Workers = None,
-    quiet: Quiet = False,
-) -> None:
-    """Write a synthetic copy of a gated corpus in its released layout, with a known ceiling."""
-    from affectbench.corpora import CORPORA
-
-    row = CORPORA[corpus]
-    if row.twin is None:
-        raise MissingData(f"{corpus} has no twin: it is {row.access}, see {row.home}.")
-    with progress_bar(quiet) as progress:
-        update = None if progress is None else lambda done, total: progress("clips", done, total)
-        root = row.twin(out, scale=scale, seed=seed, workers=workers, progress=update)
-    typer.echo(f"{row.title}, synthetic: {root}")
-
-
-if __name__ == "__main__":
-    main()

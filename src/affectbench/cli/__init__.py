@@ -1,0 +1,39 @@
+"""The command line: names in, objects out.
+
+Exit codes: 0 fine, 1 a check failed, 2 the call or the input is wrong, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import typer
+
+from affectbench.cli import folders, runs
+from affectbench.errors import AffectBenchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Benchmarks for emotion in the voice: a system, a task, a number and how sure it is.",
+)
+app.command("list")(runs.list_rows)
+for verb in (runs.show, runs.run, runs.score, runs.report, folders.twin):
+    app.command()(verb)
+
+
+def main() -> None:
+    """Entry point: one message and exit code 2 for the user's errors, a traceback for ours."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        app()
+    except AffectBenchError as error:
+        print(f"affectbench: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    except KeyboardInterrupt:
+        message = "interrupted. Finished work is kept: the same command goes on from there."
+        print(f"affectbench: {message}", file=sys.stderr)  # noqa: T201
+        sys.exit(130)

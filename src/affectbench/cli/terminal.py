@@ -1,0 +1,121 @@
+"""What the verbs share: options, names to objects, bars and tables on the terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from affectbench.errors import BadData, MissingData
+
+if TYPE_CHECKING:
+    from affectbench.types import Corpus, System, Task
+
+Data = Annotated[Path | None, typer.Option("--data", help="Root of the corpus folder.")]
+Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one a core.")]
+
+
+def from_file(name: str) -> Any:
+    """The object that ``path/to/file.py:NAME`` names."""
+    path, _, attribute = name.rpartition(":")
+    file = Path(path)
+    if not file.is_file():
+        raise MissingData(f"{file} is not there. Expected a Python file in {name}.")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise BadData(f"{file} is not a Python file. Expected path/to/file.py:NAME.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    import cloudpickle
+
+    cloudpickle.register_pickle_by_value(module)  # worker processes cannot import the file
+    if not hasattr(module, attribute):
+        raise MissingData(f"{file} has no '{attribute}'.")
+    return getattr(module, attribute)
+
+
+def task_of(name: str) -> Task:
+    """A task by its name in ``TASKS``, or from a file."""
+    from affectbench.tasks import TASKS
+
+    task: Task = from_file(name) if ":" in name else TASKS[name]
+    return task
+
+
+def system_of(name: str) -> System:
+    """A system by its name in ``SYSTEMS``, or from a file."""
+    from affectbench.systems import SYSTEMS
+
+    system: System = from_file(name) if ":" in name else SYSTEMS[name]
+    return system
+
+
+def data_of(data: Path | None, corpus: Corpus) -> Path:
+    """``--data``, or the corpus's folder under ``$AFFECTBENCH_DATA``."""
+    if data is not None:
+        return data
+    base = os.environ.get("AFFECTBENCH_DATA")
+    if not base:
+        raise MissingData(
+            f"No --data was given. Expected the folder of {corpus.title}: {corpus.layout}; or set "
+            f"AFFECTBENCH_DATA to a folder that holds {corpus.name}/."
+        )
+    return Path(base) / corpus.name
+
+
+@contextlib.contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None]:
+    """A bar per stage on a terminal, nothing elsewhere or when quiet."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    stages: dict[str, Any] = {}
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+
+        def update(stage: str, done: int, total: int) -> None:
+            if stage not in stages:
+                stages[stage] = bars.add_task(stage, total=total)
+            bars.update(stages[stage], completed=done, total=total)
+
+        yield update
+
+
+def print_table(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Columns as wide as they need to be."""
+    widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
+    for row in (header, *rows):
+        cells = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        typer.echo(f"  {cells}".rstrip())
+
+
+def remarks_line(text: str) -> None:
+    """A remark, folded to the terminal and indented."""
+    width = shutil.get_terminal_size().columns
+    typer.echo(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
