@@ -36,11 +36,13 @@ def list_audio(folders: Sequence[tuple[Path, str]], name: Callable[[Path], str])
     """
     files: dict[str, str] = {}
     foreign, broken = [], []
+    seen: set[tuple[Path, str]] = set()  # a folder that is a link to another is read once
     for folder, ending in folders:
         if not _is_utf8(str(folder)):
             raise BadData(f"{_shown(str(folder))}: the path is not UTF-8. Rename its folders.")
-        if not folder.is_dir():
+        if not folder.is_dir() or (folder.resolve(), ending) in seen:
             continue
+        seen.add((folder.resolve(), ending))
         for entry in _scan(folder):
             if not entry.name.endswith(ending):
                 continue
