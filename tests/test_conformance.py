@@ -51,9 +51,10 @@ def test_corpus(corpus, tmp_path):
 
 
 def test_every_corpus_file_is_in_the_table():
-    files = {path.stem for path in (SOURCE / "corpora").glob("*.py")} - {"__init__", "labels"}
+    files = {path.stem for path in (SOURCE / "corpora").glob("*.py")}
     modules = [import_module(f"affectbench.corpora.{name}") for name in files]
-    assert {module.CORPUS.name for module in modules} == set(CORPORA)
+    found = {module.CORPUS.name for module in modules if hasattr(module, "CORPUS")}
+    assert found == set(CORPORA)
 
 
 @rows("task", TASKS.values(), ids=TASKS)
