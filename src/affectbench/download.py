@@ -131,7 +131,11 @@ class _Transfer:
                         f"there. Home of the corpus: {self.corpus.home}"
                     ) from error
                 before = held
-        _check(self.remote, self.partial, self.corpus)
+        try:
+            _check(self.remote, self.partial, self.corpus)
+        except BadData:
+            self.tag.unlink(missing_ok=True)
+            raise
         try:
             self.partial.replace(self.target)
             self.tag.unlink(missing_ok=True)

@@ -37,6 +37,7 @@ OUTSIDE: Final = r"^(?:[/\\]|[A-Za-z]:)|(?:^|[/\\])\.\.(?:[/\\]|$)"  # absolute,
 NUMERAL: Final = r"^[-+.,eE\d]{1,24}$"  # a wrong cell is shown only where it can be no transcript
 BLOCK_BYTES: Final = 1 << 24
 BATCH: Final = 100_000  # file names held in a list at a time
+LINE: Final = pl.lit("line ") + pl.col("line").cast(pl.String)  # no pl.format: it fails on no rows
 LISTED: Final = 1_000  # items that a finding names; the count is of all
 
 
@@ -178,7 +179,7 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     fields = pl.col("text").str.count_matches("\t", literal=True) + 1
     lines = block.with_columns(pl.col("text").str.strip_suffix("\r"), fields=fields)
     uneven = pl.col("fields") != len(COLUMNS)
-    what = pl.format("line {}: {} fields", "line", "fields")
+    what = LINE + ": " + pl.col("fields").cast(pl.String) + " fields"
     faults = [lines.filter(uneven).select("line", kind=pl.lit(FIELDS), what=what)]
     cells = pl.col("text").str.split_exact("\t", len(COLUMNS) - 1)
     table = (
@@ -191,7 +192,7 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     )
     name = pl.col("clip")
     refused = (name == "") | name.str.contains(OUTSIDE) | name.str.contains("\ufffd|\0")
-    what = pl.format("line {}: clip_name", "line")
+    what = LINE + ": clip_name"
     faults.append(table.filter(refused).select("line", kind=pl.lit(PATHS), what=what))
     table = table.filter(~refused)
     for column, (low, high) in NUMBERS.items():
@@ -204,9 +205,9 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             pl.when(cell.is_null())
             .then(pl.lit("is blank"))
             .when(cell.str.contains(NUMERAL))
-            .then(pl.format("is '{}'", column))
+            .then("is '" + cell + "'")
         )
-        what = pl.format("line {}: {} {}", "line", pl.lit(column), shown.otherwise(NOT_A_NUMBER))
+        what = LINE + f": {column} " + shown.otherwise(pl.lit("is text"))
         kind = pl.when(number).then(pl.lit(RANGE)).otherwise(pl.lit(NUMBER))
         faults.append(table.filter(wrong).select("line", kind=kind, what=what))
         table = table.with_columns(pl.when(number & inside).then(value).alias(column))
@@ -215,9 +216,8 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _named(rows: pl.DataFrame) -> pl.Series:
     """``line 17: path`` of each row; a name that is no Opus path may be a piece of a transcript."""
-    path = pl.when(pl.col("clip").str.ends_with(ENDING)).then(pl.format(": {}", "clip"))
-    what = pl.format("line {}{}", "line", path.otherwise(pl.lit("")))
-    return rows.select(what.alias("what"))["what"]
+    path = pl.when(pl.col("clip").str.ends_with(ENDING)).then(": " + pl.col("clip"))
+    return rows.select(what=LINE + path.otherwise(pl.lit("")))["what"]
 
 
 def _finding(kind: str, items: pl.Series, advice: str, *, fatal: bool = True) -> list[Finding]:
@@ -288,7 +288,6 @@ FIELDS: Final = "wrong number of fields"
 PATHS: Final = "path leaves the folder"
 NUMBER: Final = "not a number"
 RANGE: Final = "number out of range"
-NOT_A_NUMBER: Final = pl.lit("is text")
 ROW_ADVICE: Final = {
     FIELDS: f"A row has {len(COLUMNS)} fields between tabs. These rows were left out: a transcript "
     "that holds a tab or a line break cannot be told from the other columns.",
