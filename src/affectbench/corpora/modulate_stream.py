@@ -111,26 +111,23 @@ def read_table(path: Path) -> tuple[pl.DataFrame, list[Finding]]:
     findings = []
     for kind, advice in ROW_ADVICE.items():
         findings += _finding(kind, wrong.filter(pl.col("kind") == kind)["what"], advice)
-    again = ~pl.col("clip").is_first_distinct()
+    first = table["clip"].is_first_distinct()
     findings += _finding(
         "name appears twice",
-        _named(table.filter(again)),
+        _named(table.filter(~first)),
         "These rows name a clip that a row above names. The first row was kept; where any of them "
         "is a child by the policy, the clip is.",
     )
-    blank = table.filter(pl.col("is_child_probability").is_null())
     findings += _finding(
         "no child probability",
-        _named(blank),
+        _named(table.filter(pl.col("is_child_probability").is_null())),
         f"Blank or wrong in {path.name}; by the policy these clips count as children's.",
         fatal=False,
     )
     child = pl.col("is_child_probability").fill_null(1.0) >= CHILD_FROM
     table = table.with_columns(child=child)
-    if table["clip"].is_duplicated().any():
-        table = table.with_columns(pl.col("child").any().over("clip")).filter(
-            pl.col("clip").is_first_distinct()
-        )
+    if not first.all():
+        table = table.with_columns(pl.col("child").any().over("clip")).filter(first)
     return table, findings
 
 
