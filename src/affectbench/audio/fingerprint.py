@@ -5,6 +5,26 @@ bits that say how the energy differences of 33 neighbouring bands changed since 
 Two clips are candidates where one of their frames has the same 32 bits; then the share of unequal
 bits over all frames that overlap at the offset which that frame gives (the bit error rate)
 decides. Windows are shorter than in the paper, since a vocal burst is shorter than a song.
+
+Measured by ``python benchmarks/fingerprint.py`` (EmoGator) and with ``--data ../shared/data/ravdess
+--clips 200`` at the threshold 0.2:
+
+                          EmoGator: bursts, 1.9 s      RAVDESS: two sentences, 3.7 s
+    different clips       6,470                        1,439
+    pairs of them         20,927,215                   1,034,641
+    false alarms          0 (0 at 0.25, 4 at 0.30)     0 (0 at 0.25, 1 at 0.30)
+    planted, each form    400                          200
+    missed: mp3 128 kb/s  0                            0
+    mp3 64 kb/s           0                            0
+    gain -20 to 0 dB      0                            0
+    20-100 ms trimmed     0                            0
+    16 to 48 kHz          0                            0
+    all of these at once  0                            0
+    99 % of errors of it  below 0.099                  below 0.081
+
+None missed in 400 bounds the miss rate below 0.9 % (95 %, Clopper-Pearson), no alarm in 20.9 million
+pairs the alarm rate below 1.8e-7. Takes of one speaker and sentence are told apart. A clip whose
+sound lies in the 100 ms that were cut away is another clip, and is not found.
 """
 
 from __future__ import annotations
