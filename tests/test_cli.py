@@ -135,9 +135,11 @@ def test_interrupted_extraction_goes_on_and_ends_with_the_same_bytes(avb, tmp_pa
     script.write_text(
         textwrap.dedent(
             """
-            import sys, time
+            import signal, sys, time
             import numpy as np
             from pathlib import Path
+
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
             from sklearn.linear_model import LogisticRegression
             from affectbench import FeatureSet, Scoring, TASKS, from_sklearn, run
 

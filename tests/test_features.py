@@ -304,6 +304,7 @@ from affectbench.features import EGEMAPS, extract
 
 clips, cache, how = sys.argv[1:]
 me = os.getpid()
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
 
 def strike(stage, done, total):
     if stage == "extract" and 0 < done < total:

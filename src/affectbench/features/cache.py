@@ -78,7 +78,7 @@ def extract(
     jobs = _jobs(features, waves, rows.missing, folder, workers)
     failed = _run_jobs(folder, jobs, workers, rows, lambda n: tell("extract", cached + n, total))
     if failed:
-        why = [f"{path} ({reason})" for path, reason in failed.items()]
+        why = [f"{path} ({failed[path]})" for path in waves.table["path"] if path in failed]
         raise BadData(
             f"No '{features.name}' features for {len(failed):,} of {total:,} clips: "
             f"{listing(why)}. "
