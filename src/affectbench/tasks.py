@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from affectbench import splits
-from affectbench.corpora import emogator, hume_vocalburst
+from affectbench.corpora import emogator, hume_vocalburst, ravdess
 from affectbench.metrics import METRICS
 from affectbench.types import Table, Task
 
@@ -64,6 +64,16 @@ TASKS: Final[Table[Task]] = Table(
         metric=METRICS["uar.truth"],
         also=(METRICS["uar.union"],),
         source="Buhl 2023, arXiv:2301.00508; the split is ours, none was published",
+    ),
+    Task(
+        name="ravdess-emotion",
+        title="RAVDESS: eight acted emotions, tested on actors 21-24",
+        corpus=ravdess.CORPUS,
+        target=ravdess.EMOTION,
+        split=ravdess.ACTORS_16_4_4,
+        metric=METRICS["uar.truth"],
+        also=(METRICS["uar.union"],),
+        source="Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391; the split is ours",
     ),
 )
 

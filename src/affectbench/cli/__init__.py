@@ -20,7 +20,10 @@ app = typer.Typer(
     help="Benchmarks for emotion in the voice: a system, a task, a number and how sure it is.",
 )
 app.command("list")(runs.list_rows)
-for verb in (runs.show, runs.run, runs.score, runs.report, folders.twin):
+for verb in (
+    *(runs.show, runs.run, runs.score, runs.report),
+    *(folders.twin, folders.get, folders.check, folders.prepare, folders.audit, folders.export),
+):
     app.command()(verb)
 
 

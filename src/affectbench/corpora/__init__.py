@@ -4,9 +4,24 @@ from __future__ import annotations
 
 from typing import Final
 
-from affectbench.corpora import emogator, hume_vocalburst
+from affectbench.corpora import (
+    crema_d,
+    emogator,
+    hume_prosody,
+    hume_vocalburst,
+    modulate_stream,
+    ravdess,
+)
 from affectbench.types import Corpus, Table
 
-CORPORA: Final[Table[Corpus]] = Table("corpus", hume_vocalburst.CORPUS, emogator.CORPUS)
+CORPORA: Final[Table[Corpus]] = Table(
+    "corpus",
+    hume_prosody.CORPUS,
+    hume_vocalburst.CORPUS,
+    modulate_stream.CORPUS,
+    emogator.CORPUS,
+    ravdess.CORPUS,
+    crema_d.CORPUS,
+)
 
 __all__ = ["CORPORA"]
