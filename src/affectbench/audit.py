@@ -203,7 +203,8 @@ def audit_corpus(
         if target.kind == "regression" and not target.nan_ok
         if set(target.columns) <= set(clips.columns)
     ]
-    return audit(clips, labels=max(vectors, key=len, default=()), **options)
+    columns = {"sentence": "statement"} if "statement" in clips.columns else {}
+    return audit(clips, columns=columns, labels=max(vectors, key=len, default=()), **options)
 
 
 def _order(part: str) -> tuple[int, str]:

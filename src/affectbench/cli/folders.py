@@ -123,7 +123,8 @@ def audit(
     if as_json:
         typer.echo(json.dumps(plain(found.as_json()), indent=2, ensure_ascii=False))
     else:
-        typer.echo(str(found))
+        for line in found.lines():
+            typer.echo(line)
     raise typer.Exit(int(bool(found.leaks)))
 
 
