@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ from affectbench.corpora import CORPORA
 from affectbench.errors import BadData, MissingData
 from affectbench.splits import by_group
 
+SHARED = Path(__file__).parents[1] / "../shared"
 HUME = CORPORA["hume-vocalburst"]
 VALUES = [0.125, 0.5, 0.0, 1.0]
 
@@ -64,16 +66,22 @@ def test_sentences_are_compared_bare_and_never_told():
 
 def test_equal_label_vectors_are_seeds_and_never_told():
     one_hot, other = [0.0, 1.0, 0.0, 0.0], [0.1, 0.2, 0.3, 0.4]
-    blank = [0.125, 0.5, None, 1.0]
+    blank = [0.125, None, None, 1.0]  # two different values
     vectors = [VALUES, one_hot, blank, blank, VALUES, other]
     labels = {f"e{i}": [vector[i] for vector in vectors] for i in range(4)}
     found = audit(table(**labels), labels=list(labels))
     check = only(found, "label vector")
     assert (check.groups, check.shared) == (2, 1)
     assert check.worst[0].name == "a = e"
-    assert "0.125" not in "\n".join(found.lines())
+    assert "0.125" not in str(found)
     assert "0.125" not in json.dumps(store.plain(found.as_json()))
+    assert dict(check.unknown) == {"train": 2, "dev": 1}
     assert "label vector" in audit(table(**labels), labels=["e0", "e1"]).skipped
+    blanks = {name: pl.Series([None] * 6, dtype=pl.Float64) for name in labels}
+    assert "none holds" in audit(table(**blanks), labels=list(labels)).skipped["label vector"]
+    partly = {name: [*values[:4], values[0], None] for name, values in labels.items()}
+    partly["e3"] = [None] * 6
+    assert only(audit(table(**partly), labels=list(labels)), "label vector").shared == 1
 
 
 def test_worst_offenders_come_first():
@@ -120,6 +128,17 @@ def test_a_corpus_with_planted_duplicates(avb):
     assert only(found, "near audio").worst[0].name == "00001 = 00050"
     assert found.unreadable == ("00007: the file is empty (0 bytes)",)
     assert found.verdict.endswith("1 clips could not be heard.")
+
+
+def test_the_pair_that_ravdess_holds():
+    names = [f"03-01-03-01-0{statement}-0{take}-07" for take in (1, 2) for statement in (1, 2)]
+    folder = SHARED / "data/ravdess/Audio_Speech_Actors_01-24/Actor_07"
+    if not folder.is_dir():
+        pytest.skip("no real clips: ../shared/data/ravdess is not there")
+    rows = {"clip": names, "path": [str(folder / f"{name}.flac") for name in names]}
+    found = audit(pl.DataFrame(rows | {"part": ["train", "train", "test", "test"]}))
+    assert [check.kind for check in found.leaks] == ["exact audio"]
+    assert found.leaks[0].worst[0].name == "03-01-03-01-02-01-07 = 03-01-03-01-02-02-07"
 
 
 def test_another_split_of_a_corpus(avb):

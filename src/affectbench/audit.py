@@ -7,8 +7,9 @@ what the parts share, how much of each part it touches, and the worst offenders 
     kind              two clips share it when
     speaker, session  their column holds the same name
     sentence          their text is the same without case, punctuation and double spaces
-    label vector      all label columns are equal: they imitate one seed, most likely. Vectors of
-                      fewer than three different values (one-hot, all zero) tell nothing
+    label vector      all label columns are equal, blank ones too: they imitate one seed, most
+                      likely. Vectors of fewer than three different values (one-hot, all zero,
+                      blank) tell nothing
     recording         their rows name the same file
     exact audio       their prepared samples are equal (decoded, mixed down, 16 kHz, same peak)
     near audio        their fingerprints differ in less than a fifth of the bits
@@ -122,6 +123,10 @@ class Audit:
             told.append(f"could not be heard: {listing(self.unreadable)}")
         return [*told, self.verdict]
 
+    def __str__(self) -> str:
+        """The lines as one text."""
+        return "\n".join(self.lines())
+
     def _share(self, check: Check, part: str) -> str:
         """``12 of 40 clips of test (30.0 %)``."""
         touched, clips = check.clips.get(part, 0), self.parts[part]
@@ -148,7 +153,7 @@ def audit(
         table: one row a clip; paths absolute, parts of any names (train, test; folds 1 to 5).
         columns: role -> column for ``path``, ``clip``, ``speaker``, ``session``, ``sentence`` and
             ``part``, where the column is not called so.
-        labels: columns of the label vector, three or more; a clip with a blank one has none.
+        labels: columns of the label vector, three or more; all must be equal.
         allow: kinds that may be shared, such as "sentence" in a scripted corpus.
         audio: whether to decode and compare the audio, in ``workers`` processes.
         workers: processes.
@@ -260,11 +265,10 @@ def _groups(
     if len(labels) < DISTINCT:
         skipped["label vector"] = f"needs {DISTINCT} or more columns of numbers"
     else:
-        vector = pl.concat_list(f"label {i}" for i in range(len(labels)))
-        whole = ~vector.list.eval(pl.element().is_null() | pl.element().is_nan()).list.any()
-        told = whole & (vector.list.n_unique() >= DISTINCT)
-        key = pl.concat_str((pl.col(f"label {i}") for i in range(len(labels))), separator=" ")
-        rows = rows.with_columns(pl.when(told).then(key).alias("label vector"))
+        rows = _with_vectors(rows, len(labels))
+        if rows["label vector"].is_null().all():
+            skipped["label vector"] = f"none holds {DISTINCT} different values"
+            rows = rows.drop("label vector")
     if "path" in rows.columns:
         rows = rows.with_columns(recording="path")
     else:
@@ -278,6 +282,14 @@ def _groups(
         skipped |= dict.fromkeys(("exact audio", "near audio"), why)
         return rows, ()
     return _heard(rows, workers, progress)
+
+
+def _with_vectors(rows: pl.DataFrame, columns: int) -> pl.DataFrame:
+    """``rows`` with a text that stands for the label vector; null where it tells no seed."""
+    labels = [pl.col(f"label {i}").fill_nan(None) for i in range(columns)]
+    values = pl.concat_list(labels).list.drop_nulls().list.n_unique()
+    key = pl.concat_str((label.cast(pl.String).fill_null("-") for label in labels), separator=" ")
+    return rows.with_columns(pl.when(values >= DISTINCT).then(key).alias("label vector"))
 
 
 def _heard(
@@ -339,7 +351,7 @@ def _check(rows: pl.DataFrame, kind: str) -> Check:
         Group(_name(known, kind, row[kind]), _counts(row["part"]))
         for row in shared.head(WORST).iter_rows(named=True)
     ]
-    told = kind in (*NAMED, "sentence")  # of label vectors and audio, null is a group of one
+    told = kind in (*NAMED, "sentence", "label vector")  # of audio, null is a group of one
     unknown = _counts(rows.filter(pl.col(kind).is_null())["part"].to_list()) if told else {}
     return Check(kind, len(groups), len(shared), clips, tuple(worst), unknown)
 

@@ -22,9 +22,8 @@ Measured by ``python benchmarks/fingerprint.py`` (EmoGator) and with ``--data ..
     all of these at once  0                            0
     99 % of errors of it  below 0.099                  below 0.081
 
-None missed in 400 bounds the miss rate below 0.9 % (95 %, Clopper-Pearson), no alarm in 20.9 million
-pairs the alarm rate below 1.8e-7. Takes of one speaker and sentence are told apart. A clip whose
-sound lies in the 100 ms that were cut away is another clip, and is not found.
+None missed in 400 bounds the miss rate below 0.9 % (95 %, Clopper-Pearson); no alarm in 20.9
+million pairs bounds the alarm rate below 1.8e-7. Takes of one sentence by one speaker differ.
 """
 
 from __future__ import annotations
@@ -153,8 +152,8 @@ def near_duplicates(prints: Prints, *, threshold: float = THRESHOLD) -> pl.DataF
     found too. Where more than 32 clips share the same 32 bits, only neighbours in the order of the
     table are compared: of a hundred copies not all pairs are listed, but they form one chain.
 
-    Time grows with the number of frames, not with the pairs of clips; memory is about 60 bytes a
-    frame (1 GB for 37 hours of audio).
+    Time grows with the number of frames, not with the pairs of clips: 37 hours in 71,280 clips
+    (16.6 million frames) took 5 s on one core and 0.55 GB at the peak.
     """
     active = np.concatenate([[0], np.cumsum(prints.active)])
     loud = active[prints.starts[1:]] - active[prints.starts[:-1]]
