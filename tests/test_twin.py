@@ -20,6 +20,7 @@ from affectbench.corpora.twin.cast import (
     CLIPS,
     COUNTRY_CLIPS,
     COUNTRY_SPEAKERS,
+    LEAST_SPEAKERS,
     SPEAKERS,
     TYPES,
     apportion,
@@ -40,7 +41,7 @@ from affectbench.errors import AffectBenchError, MissingExtra
 from affectbench.metrics import METRICS
 from affectbench.types import PARTS
 
-TINY = 0.001  # the least of everything: 64 clips and 8 speakers a part
+TINY = 0.001  # the least of everything: 64 clips and 12 speakers a part
 TABLES = ("high", "two", "culture", "type", "data")
 
 
@@ -135,7 +136,7 @@ def test_the_same_clips_in_the_layout_of_exvo(twin, tmp_path):
     assert names.filter(seen).to_list() == sealed["Country"].filter(seen).to_list()
     assert info.filter(~seen).select("Country", "Age").null_count().row(0) == (64, 64)
     given = info.filter(~seen).drop_nulls("Awe")
-    assert given["Subject_ID"].value_counts()["count"].to_list() == [2] * 8
+    assert given["Subject_ID"].value_counts()["count"].to_list() == [2] * LEAST_SPEAKERS
     alone = tmp_path / "exvo"
     alone.mkdir()
     (alone / "data_info.csv").symlink_to(twin / "data_info.csv")
@@ -184,13 +185,13 @@ def test_webm_without_pyav_is_told(tmp_path, monkeypatch):
 def test_no_speaker_is_in_two_parts_and_both_sexes_and_all_countries_are_in_each(twin):
     data = table(twin, "data", "sealed")
     parts = data.group_by("Subject_ID").agg(pl.col("Split").n_unique())
-    assert parts["Split"].to_list() == [1] * 24
+    assert parts["Split"].to_list() == [1] * (3 * LEAST_SPEAKERS)
     speakers = pl.read_csv(twin / "sealed" / "speakers.csv")
     assert set(speakers["Subject_ID"]) == set(data["Subject_ID"])
     each = speakers.group_by("Split").agg(
         pl.len(), pl.col("Gender").n_unique(), pl.col("Country").n_unique()
     )
-    assert set(each.select("len", "Gender", "Country").iter_rows()) == {(8, 2, 4)}
+    assert set(each.select("len", "Gender", "Country").iter_rows()) == {(LEAST_SPEAKERS, 2, 4)}
     assert speakers["Age"].is_between(20.5, 39.5).all()
     assert set(data["Country"]) == {"China", "South Africa", "United States", "Venezuela"}
 
@@ -214,7 +215,7 @@ def test_full_scale_has_the_published_sizes():
 def test_small_scales_keep_every_country_and_every_clip(scale):
     for part, size in sizes(scale).items():
         assert sum(size.clips) == max(64, int(CLIPS[part] * scale + 0.5))
-        assert sum(size.speakers) == max(8, int(SPEAKERS[part] * scale + 0.5))
+        assert sum(size.speakers) == max(LEAST_SPEAKERS, int(SPEAKERS[part] * scale + 0.5))
         assert min(size.speakers) >= 2
         assert all(c >= s for c, s in zip(size.clips, size.speakers, strict=True))
         assert 0 < size.females < sum(size.speakers)

@@ -28,8 +28,9 @@ TYPE_CLIPS: Final = {
 }
 
 AGES: Final = (20.5, 39.5)  # years, lowest and highest
-LEAST_SPEAKERS: Final = 8  # per part: two for each country
+LEAST_SPEAKERS: Final = 12  # per part: three for each country, enough for an interval by speaker
 LEAST_CLIPS: Final = 64  # per part
+LEAST_EACH: Final = 3  # clips a speaker: two of few-shot support and one to predict
 
 
 def apportion(total: int, weights: Sequence[float] | Floats, least: int) -> NDArray[np.intp]:
@@ -58,7 +59,7 @@ class Size:
 def sizes(scale: float) -> Mapping[str, Size]:
     """The size of each part at ``scale`` times the published one, 0 < scale <= 1.
 
-    Clips and speakers of a part are rounded half up, to at least 64 and 8; countries are
+    Clips and speakers of a part are rounded half up, to at least 64 and 12; countries are
     apportioned by largest remainder, with at least two speakers each.
 
     Raises:
@@ -111,7 +112,7 @@ def draw_cast(scale: float, rng: np.random.Generator) -> Cast:
         country += [c for c, speakers in enumerate(size.speakers) for _ in range(speakers)]
         female += rng.permutation(np.arange(count) < size.females).tolist()
         for clips, speakers in zip(size.clips, size.speakers, strict=True):
-            turns += apportion(clips, rng.gamma(4.0, size=speakers), 1).tolist()
+            turns += apportion(clips, rng.gamma(4.0, size=speakers), LEAST_EACH).tolist()
     is_female = np.array(female)
     total = len(part)
     age = rng.uniform(*AGES, total).round(1)
