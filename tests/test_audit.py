@@ -185,6 +185,23 @@ def test_a_table_of_any_form_is_read_the_same(tmp_path):
         assert [check.kind for check in found.leaks] == ["speaker"]
 
 
+def test_a_spreadsheet_with_semicolons_and_decimal_commas(tmp_path):
+    text = "\ufefffile;speaker;set;valence;votes;code\r\na.wav;007;Train;0,5;1;01\r\n"
+    (tmp_path / "x.csv").write_bytes(f"{text}b.wav;;Test;;2;02\r\n".encode())
+    rows = tables.read_any(tmp_path / "x.csv").rows
+    assert rows["speaker"].to_list() == ["007", None]
+    assert rows["valence"].to_list() == [0.5, None]
+    assert rows["votes"].to_list() == [1, 2]
+    assert rows["code"].to_list() == ["01", "02"]
+
+
+@pytest.mark.parametrize("data", [b"file,set\na\xfc.wav,train\n", b"", b"file,set\na,b,c,d\n"])
+def test_a_broken_csv_says_so(tmp_path, data):
+    (tmp_path / "x.csv").write_bytes(data)
+    with pytest.raises(BadData, match=r"x\.csv could not be read as csv"):
+        tables.read_any(tmp_path / "x.csv")
+
+
 def test_emobox_lines_in_a_folder(tmp_path):
     fold = tmp_path / "fold_1"
     fold.mkdir()

@@ -1,7 +1,8 @@
 """Anybody's table of clips as one polars table: what its columns mean is guessed, and told.
 
     file or folder                              read as
-    x.csv, x.tsv                                text, numbers where every cell is one
+    x.csv, x.tsv                                text, numbers where every cell is one; with
+                                                semicolons, decimal commas are points
     x.parquet                                   as it is
     x.jsonl, x.ndjson                           JSON lines, EmoBox's among them
     a folder with db.yaml                       an audformat database
@@ -170,6 +171,9 @@ def _read_csv(path: Path) -> pl.DataFrame:
         return rows.with_columns(_cast(name, dtype) for name, dtype in types.items())
     roles = {name for names in ROLES.values() for name in names}
     free = [name for name in rows.columns if _plain(name) not in roles]
+    if mark == ";":  # written by a spreadsheet that has decimal commas
+        comma = [n for n in free if rows[n].drop_nulls().str.contains(r"^-?\d+(,\d+)?$").all()]
+        rows = rows.with_columns(pl.col(comma).str.replace(",", ".", literal=True))
     cells = {name: rows[name].drop_nulls() for name in free}
     whole = [name for name in free if len(cells[name]) and cells[name].str.contains(INTEGER).all()]
     real = [name for name in free if len(cells[name]) and cells[name].str.contains(NUMBER).all()]
