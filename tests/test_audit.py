@@ -157,6 +157,7 @@ def test_silences_are_not_duplicates(tmp_path):
     found = audit(table(path=[str(path) for path in paths]))
     assert found.leaks == ()
     assert only(found, "exact audio").groups == 0
+    assert dict(only(found, "near audio").unknown) == {"train": 3, "dev": 1, "test": 2}
 
 
 def test_a_table_of_any_form_is_read_the_same(tmp_path):

@@ -15,7 +15,8 @@ what the parts share, how much of each part it touches, and the worst offenders 
     near audio        their fingerprints differ in less than a fifth of the bits
                       (``audio.fingerprint``)
 
-Silent clips count for no kind of audio. Clips without a part are counted and left out.
+Silent clips count for no kind of audio; they and clips of less than 0.1 s of sound are told as
+unknown to "near audio". Clips without a part are counted and left out.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ import polars as pl
 
 from affectbench import splits
 from affectbench.audio import Waves, prepare_all
-from affectbench.audio.fingerprint import fingerprints, near_duplicates
+from affectbench.audio.fingerprint import MIN_FRAMES, fingerprints, near_duplicates
 from affectbench.audio.pool import Progress
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.tables import PARTS, ROLES, SEGMENT, Table
@@ -47,6 +48,7 @@ KINDS: Final = (
     "near audio",
 )
 NAMED: Final = ("speaker", "session")  # groups whose own name is told; others by their clips
+COMPARED: Final = "compared"  # whether the fingerprint of a clip is long enough
 WORST: Final = 5
 DISTINCT: Final = 3  # different values that a label vector must have to tell a seed
 
@@ -309,7 +311,7 @@ def _heard(
     known = (
         waves.table.filter(~pl.col("silent"))
         .join(cluster, on="digest", how="left")
-        .select("path", pl.col("digest").alias("exact audio"), "near audio")
+        .select("path", pl.col("digest").alias("exact audio"), "near audio", COMPARED)
     )
     return rows.join(known, on="path", how="left", maintain_order="left"), unreadable
 
@@ -322,17 +324,22 @@ def _clusters(waves: Waves, workers: int, progress: Progress | None) -> pl.DataF
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    pairs = near_duplicates(fingerprints(waves, workers=workers, progress=progress))
+    prints = fingerprints(waves, workers=workers, progress=progress)
+    pairs = near_duplicates(prints)
     size = len(waves)
     links = coo_array(
         (np.ones(len(pairs)), (pairs["a"].to_numpy(), pairs["b"].to_numpy())), shape=(size, size)
     )
     number = connected_components(links, directed=False)[1].astype(np.int64)
     several = np.bincount(number, minlength=1)[number] > 1
+    near = [str(n) if many else None for n, many in zip(number, several, strict=True)]
     return pl.DataFrame(
-        {"digest": waves.table["digest"], "near audio": number, "several": several}
-    ).select(
-        "digest", pl.when("several").then(pl.col("near audio").cast(pl.String)).alias("near audio")
+        {
+            "digest": waves.table["digest"],
+            "near audio": near,
+            COMPARED: prints.loud() >= MIN_FRAMES,
+        },
+        schema={"digest": pl.String, "near audio": pl.String, COMPARED: pl.Boolean},
     )
 
 
@@ -352,7 +359,10 @@ def _check(rows: pl.DataFrame, kind: str) -> Check:
         for row in shared.head(WORST).iter_rows(named=True)
     ]
     told = kind in (*NAMED, "sentence", "label vector")  # of audio, null is a group of one
-    unknown = _counts(rows.filter(pl.col(kind).is_null())["part"].to_list()) if told else {}
+    blank = rows.filter(pl.col(kind).is_null()) if told else rows.clear()
+    if kind == "near audio":
+        blank = rows.filter(~pl.col(COMPARED).fill_null(False))
+    unknown = _counts(blank["part"].to_list())
     return Check(kind, len(groups), len(shared), clips, tuple(worst), unknown)
 
 
