@@ -139,7 +139,7 @@ def test_interrupted_extraction_goes_on_and_ends_with_the_same_bytes(avb, tmp_pa
             import numpy as np
             from pathlib import Path
 
-            signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell ignores it
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
             from sklearn.linear_model import LogisticRegression
             from affectbench import FeatureSet, Scoring, TASKS, from_sklearn, run
 

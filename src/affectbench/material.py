@@ -106,6 +106,13 @@ def extract_features(
 ) -> Material:
     """Decode every clip, stop at the ones that cannot be read, extract the features of the rest."""
     workers = workers or os.cpu_count() or 1
+    shared = clips["path"].drop_nulls()
+    if shared.is_duplicated().any():
+        raise BadData(
+            f"{task.corpus.name}: {len(shared):,} clips lie in {shared.n_unique():,} recordings. "
+            f"Expected a file a clip: affectbench cut {task.corpus.name} --data DIR --out CUT, "
+            "then --data CUT."
+        )
     there = clips.filter(pl.col("path").is_not_null())
     paths = [Path(path) for path in there["path"]]
     waves = prepare_all(paths, workers=workers, progress=progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from affectbench import splits
-from affectbench.corpora import emogator, hume_vocalburst, ravdess
+from affectbench.corpora import emogator, hume_vocalburst, modulate_sonata, ravdess
 from affectbench.metrics import METRICS
 from affectbench.types import Table, Task
 
@@ -54,6 +54,16 @@ TASKS: Final[Table[Task]] = Table(
         metric=METRICS["uar.truth"],
         also=(METRICS["uar.union"],),
         source=AVB_SOURCE,
+    ),
+    Task(
+        name="sonata-emotion",
+        title="SONATA: 25 emotions in acted scripts",
+        corpus=modulate_sonata.CORPUS,
+        target=modulate_sonata.EMOTION,
+        split=modulate_sonata.TABLE3,
+        metric=METRICS["uar.truth"],
+        also=(METRICS["uar.union"],),
+        source="workshop paper, arXiv:2403.14048, Table 10",
     ),
     Task(
         name="emogator-emotion",

@@ -22,7 +22,15 @@ app = typer.Typer(
 app.command("list")(runs.list_rows)
 for verb in (
     *(runs.show, runs.run, runs.score, runs.report),
-    *(folders.twin, folders.get, folders.check, folders.prepare, folders.audit, folders.export),
+    *(
+        folders.twin,
+        folders.get,
+        folders.check,
+        folders.prepare,
+        folders.cut,
+        folders.audit,
+        folders.export,
+    ),
 ):
     app.command()(verb)
 

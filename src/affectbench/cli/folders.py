@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affectbench.cli.terminal import Data, Json, Quiet, Workers, data_of, progress_bar, remarks_line
-from affectbench.errors import BadData, MissingData
+from affectbench.errors import BadData, MissingData, listing
 from affectbench.store import plain
 
 if TYPE_CHECKING:
@@ -79,6 +79,40 @@ def prepare(
     for finding in made.findings:
         remarks_line(f"{finding.kind}: {len(finding.items):,}. {finding.advice}")
     typer.echo(f"{made.files:,} files in {made.out}: {made.written:,} written, {made.kept:,} kept.")
+
+
+def cut(
+    corpus: Name,
+    out: Annotated[Path, typer.Option("--out", help="Folder of clips.")],
+    data: Data = None,
+    by: Annotated[str, typer.Option("--by", help="block: an emotion; line: a sentence.")] = "block",
+    workers: Workers = None,
+    quiet: Quiet = False,
+) -> None:
+    """Cut the long recordings of modulate-sonata into clips, to the sample.
+
+    Exit code 1 when a recording could not be cut or a line was not understood.
+    """
+    from affectbench.corpora import CORPORA
+    from affectbench.corpora.cut import cut as cut_folder
+
+    row = CORPORA[corpus]
+    if corpus != "modulate-sonata":
+        raise MissingData(f"{corpus} is released in clips: there is nothing to cut.")
+    unit = one_of("--by", by, ("block", "line"))
+    with progress_bar(quiet) as bar:
+        made = cut_folder(data_of(data, row), out, by=unit, workers=workers, progress=bar)
+    for finding in made.findings:
+        told = listing(finding.items) if finding.items else "all"
+        remarks_line(f"{finding.kind}: {len(finding.items):,} ({told}). {finding.advice}")
+    for name, why in made.bad.items():
+        remarks_line(f"not cut: {name}: {why}")
+    if made.untagged:
+        remarks_line(f"encoder delay not told by {len(made.untagged):,}: {listing(made.untagged)}")
+    typer.echo(f"{made.segments:,} clips, mean {made.mean_s:.2f} s, {made.kept:,} kept: {made.out}")
+    for fact, found in made.beside_published():
+        typer.echo(f"  {fact.what}: {fact.status} {fact.value:,g}, found {found:,.6g}")
+    raise typer.Exit(int(not made.fine))
 
 
 def audit(

@@ -9,6 +9,7 @@ from affectbench.corpora import (
     emogator,
     hume_prosody,
     hume_vocalburst,
+    modulate_sonata,
     modulate_stream,
     ravdess,
 )
@@ -18,6 +19,7 @@ CORPORA: Final[Table[Corpus]] = Table(
     "corpus",
     hume_prosody.CORPUS,
     hume_vocalburst.CORPUS,
+    modulate_sonata.CORPUS,
     modulate_stream.CORPUS,
     emogator.CORPUS,
     ravdess.CORPUS,

@@ -230,15 +230,7 @@ def _write_manifest(out: Path, rows: list[dict[str, Any]]) -> None:
 
 def _jobs(clips: pl.DataFrame, out: Path) -> tuple[list[_Job], list[str]]:
     """A job for each recording, and the ids of all clips in order."""
-    before: dict[str, dict[str, Any]] = {}
-    if (out / MANIFEST).is_file():
-        try:
-            table = pl.read_csv(out / MANIFEST, schema=COLUMNS)
-        except pl.exceptions.PolarsError as error:
-            raise ResultConflict(
-                f"{out / MANIFEST} was not written by this command: {error}"
-            ) from (error)
-        before = {row["clip"]: row for row in table.iter_rows(named=True)}
+    before = _rows_before(out / MANIFEST)
     order = clips["clip"].to_list()
     foreign = sorted(set(before) - set(order))
     if foreign:
@@ -252,6 +244,25 @@ def _jobs(clips: pl.DataFrame, out: Path) -> tuple[list[_Job], list[str]]:
         mine = {row["clip"]: before[row["clip"]] for row in told if row["clip"] in before}
         jobs.append(_Job(Path(str(path[0])), out, told, mine))
     return jobs, order
+
+
+def _rows_before(path: Path) -> dict[str, dict[str, Any]]:
+    """Rows of the manifest of an earlier run by clip; none where there is no manifest."""
+    if not path.is_file():
+        return {}
+    try:
+        found = pl.read_csv(path, n_rows=0).columns
+        if found != list(COLUMNS):
+            raise ResultConflict(
+                f"{path} is not of this command: its columns are {listing(found)}. "
+                "Name an empty folder."
+            )
+        table = pl.read_csv(path, schema=COLUMNS)
+    except pl.exceptions.PolarsError as error:
+        raise ResultConflict(
+            f"{path} cannot be read: {error}. Remove it; what is cut is cut again."
+        ) from error
+    return {row["clip"]: row for row in table.iter_rows(named=True)}
 
 
 def _cut_one(job: _Job) -> _Done:

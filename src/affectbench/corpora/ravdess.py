@@ -171,8 +171,8 @@ def _gaps(clips: pl.DataFrame) -> list[Finding]:
                 kind="known exact duplicate",
                 items=(" = ".join(TWICE),),
                 fatal=False,
-                advice="One recording was released as both repetitions, and counts twice. The actor "
-                "is one: it crosses no split by actor.",
+                advice="One recording was released as both repetitions, and counts twice. The "
+                "actor is one: it crosses no split by actor.",
             )
         )
     return findings
