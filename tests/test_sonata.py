@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 import soundfile
+from hypothesis import given
+from hypothesis import strategies as st
 
 from affectbench import splits
 from affectbench.audio.decode import decode_file
@@ -231,6 +234,17 @@ def test_text_that_is_not_utf8(tmp_path):
     assert faults(sonata.read(root))[sonata_text.NOT_UTF8] == ("Ann_Pirate.txt",)
 
 
+@given(text=st.text(st.sampled_from("0123456789:.,-[]>\t\n\r aFearfe\u2028\ufeff"), max_size=80))
+def test_no_line_is_passed_over_in_silence(tmp_path_factory, text):
+    path = tmp_path_factory.getbasetemp() / "any.txt"
+    path.write_bytes(text.encode())
+    lines, found = sonata_text.parse(path, {})
+    told = {line.number for line in lines} | {number for _, number in found}
+    for number, written in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
+        assert number in told or not written.strip() or emotion_named(written)
+    sonata_text.ended(lines, 10.0)
+
+
 # names, pairs, split file
 
 
@@ -262,6 +276,19 @@ def test_unpaired_doubled_and_broken_files(tmp_path):
     assert found["label without audio"] == ("Dan_Pirate.txt",)
     assert found["other text file"] == ("readme.txt",)
     assert found["recording not readable"] == ("Kim_Pirate.mp3",)
+
+
+def test_links_in_a_circle_and_names_that_are_not_utf8(tmp_path):
+    root = write_recording(tmp_path / "c", TABS)
+    (root / "again").symlink_to(root, target_is_directory=True)
+    (root / "Joe_Pirate.mp3").symlink_to(root / "Joe_Pirate.mp3")
+    Path(os.fsdecode(os.fsencode(root) + b"/J\xe9_Pirate.mp3")).write_bytes(b"")
+    reading = sonata.read(root)
+    assert len(reading.clips) == 3
+    assert faults(reading) == {
+        "broken link": ("Joe_Pirate.mp3",),
+        "file name not UTF-8": ("J\\udce9_Pirate.mp3",),
+    }
 
 
 def test_a_folder_of_something_else(tmp_path):
@@ -406,6 +433,10 @@ def test_cut_by_line_and_no_mixture_of_two_cuts(folder):
         cut(folder.root, folder.root)
     with pytest.raises(BadData, match="cut already"):
         cut(folder.out, folder.root / "x")
+    (folder.root / "other").mkdir()
+    (folder.root / "other" / "manifest.csv").write_text("clip,path\n1,2\n")
+    with pytest.raises(ResultConflict, match="its columns are clip, path"):
+        cut(folder.root, folder.root / "other")
     with pytest.raises(AffectBenchError, match="'block' or 'line'"):
         cut(folder.root, folder.out, by="word")
 

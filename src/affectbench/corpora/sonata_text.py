@@ -66,7 +66,7 @@ def parse(path: Path, script: Script) -> tuple[list[Line], list[Fault]]:
     lines: list[Line] = []
     faults: list[Fault] = []
     header: str | None = None
-    for number, raw in enumerate(text.splitlines(), start=1):
+    for number, raw in enumerate(text.split("\n"), start=1):
         written = raw.strip()
         if not written:
             continue
