@@ -123,6 +123,13 @@ def audit(
     allow: Annotated[
         list[str] | None, typer.Option("--allow", help="A kind that may be shared; repeat.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option("--column", help="role=column or role=column~pattern of a table; repeat."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="A label column of a table; repeat.")
+    ] = None,
     no_audio: Annotated[bool, typer.Option("--no-audio", help="Do not compare sounds.")] = False,
     workers: Workers = None,
     as_json: Json = False,
@@ -150,7 +157,11 @@ def audit(
             split = default_split(source)
             found = audit_corpus(row, data_of(data, row), split=split, **options)
         else:
-            table = read_any(Path(source), root=data)
+            pairs = [pair.partition("=") for pair in column or []]
+            if any(not mark for _, mark, _ in pairs):
+                raise BadData("--column expects role=column, such as speaker=actor.")
+            columns = {role: name for role, _, name in pairs}
+            table = read_any(Path(source), root=data, columns=columns, labels=label or None)
             if not as_json:
                 remarks_line(table.told())
             found = audit_table(table, **options)
