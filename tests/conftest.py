@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 
+from affectbench import cli
 from affectbench.corpora import hume_vocalburst as hume
 
 SHARED = Path(__file__).parents[1] / "../shared"
@@ -22,6 +25,21 @@ def own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("AFFECTBENCH_CACHE", str(cache))
     monkeypatch.delenv("AFFECTBENCH_DATA", raising=False)
     return cache
+
+
+@pytest.fixture
+def call(capsys, monkeypatch):
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["affectbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return stopped.value.code or 0, out, err
+
+    yield run
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 @pytest.fixture

@@ -12,8 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from affectbench import cli
-
 SYSTEM = textwrap.dedent(
     """
     import numpy as np
@@ -38,21 +36,6 @@ def mine(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(SYSTEM)
     return f"{path}:MINE"
-
-
-@pytest.fixture
-def call(capsys, monkeypatch):
-    """Run the command line in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["affectbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            cli.main()
-        out, err = capsys.readouterr()
-        return stopped.value.code or 0, out, err
-
-    yield run
-    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
 
 
 def test_lists_and_facts(call):
