@@ -88,7 +88,7 @@ def test_sonata_is_cut_before_it_is_run(call, tmp_path):
     assert "affectbench cut modulate-sonata" in err
     code, out, _ = call("cut", "modulate-sonata", "--data", root, "--out", tmp_path / "cut")
     assert code == 0
-    assert "published 756" in out
+    assert "clips: 125 here, 756 in workshop paper" in out
     code, out, _ = call(*run, "--data", tmp_path / "cut", "--draws", 50)
     assert code == 0
     assert "seductionecstasy" in out

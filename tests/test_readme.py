@@ -51,5 +51,5 @@ def test_all_commands_and_flags_are_there():
             flags = {option for param in commands[verb].params for option in param.opts}
             assert set(re.findall(r"--[a-z-]+", rest)) <= flags, verb
     used = {verb for verb, _ in re.findall(r"`affectbench ([a-z]+)\b([^\n`]*)", README)}
-    assert {"list", "show", "score", "twin", "run"} <= used
+    assert {"list", "show", "score", "run"} <= used
     assert used <= set(commands)

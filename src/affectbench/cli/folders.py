@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affectbench.cli.terminal import Data, Json, Quiet, Workers, data_of, progress_bar, remarks_line
-from affectbench.errors import BadData, MissingData, listing
+from affectbench.errors import BadData, MissingData
 from affectbench.store import plain
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def cut(
     out: Annotated[Path, typer.Option("--out", help="Folder of clips.")],
     data: Data = None,
     by: Annotated[str, typer.Option("--by", help="block: an emotion; line: a sentence.")] = "block",
+    pattern: Annotated[
+        str | None, typer.Option("--pattern", help="Regex with (?P<speaker>...) and (?P<role>...).")
+    ] = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -95,23 +98,24 @@ def cut(
     """
     from affectbench.corpora import CORPORA
     from affectbench.corpora.cut import cut as cut_folder
+    from affectbench.corpora.modulate_sonata import NAME
 
     row = CORPORA[corpus]
     if corpus != "modulate-sonata":
         raise MissingData(f"{corpus} is released in clips: there is nothing to cut.")
     unit = one_of("--by", by, ("block", "line"))
     with progress_bar(quiet) as bar:
-        made = cut_folder(data_of(data, row), out, by=unit, workers=workers, progress=bar)
-    for finding in made.findings:
-        told = listing(finding.items) if finding.items else "all"
-        remarks_line(f"{finding.kind}: {len(finding.items):,} ({told}). {finding.advice}")
-    for name, why in made.bad.items():
-        remarks_line(f"not cut: {name}: {why}")
-    if made.untagged:
-        remarks_line(f"encoder delay not told by {len(made.untagged):,}: {listing(made.untagged)}")
-    typer.echo(f"{made.segments:,} clips, mean {made.mean_s:.2f} s, {made.kept:,} kept: {made.out}")
-    for fact, found in made.beside_published():
-        typer.echo(f"  {fact.what}: {fact.status} {fact.value:,g}, found {found:,.6g}")
+        made = cut_folder(
+            data_of(data, row),
+            out,
+            by=unit,
+            pattern=pattern or NAME,
+            workers=workers,
+            progress=bar,
+        )
+    for line in made.lines():
+        remarks_line(line)
+    typer.echo(f"Clips lie in {made.out}.")
     raise typer.Exit(int(not made.fine))
 
 

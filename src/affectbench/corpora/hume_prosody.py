@@ -204,8 +204,10 @@ def _findings(clips: pl.DataFrame, odd: list[str]) -> list[Finding]:
 
 
 PAPER: Final = "workshop paper (arXiv:2403.14048), Table 1"
+SECTION: Final = "workshop paper (arXiv:2403.14048), section 2.1"
 LAB: Final = "lab files as seen in public runs of the ComParE 2023 baseline"
 
+DURATION_S: Final = (41 * 60 + 48) * 60 + 55  # 41:48:55
 SEXES: Final = (
     ("female", "train", 379),
     ("male", "train", 221),
@@ -216,9 +218,7 @@ SEXES: Final = (
 
 def _facts() -> tuple[Fact, ...]:
     """Table 1 of the workshop paper, and what the released label files say instead."""
-    speakers = {"": 1_004, "train ": 600, "dev ": 202}
-    hours, minutes, seconds = 41, 48, 55
-    section = "workshop paper (arXiv:2403.14048), section 2.1"
+    speakers, section = {"": 1_004, "train ": 600, "dev ": 202}, SECTION
     return (
         Fact(what="train clips", value=30_133, source=PAPER),
         Fact(what="dev clips", value=12_241, source=PAPER),
@@ -257,7 +257,7 @@ def _facts() -> tuple[Fact, ...]:
             Fact(what=f"{sex} speakers of {part}", value=count, source=PAPER)
             for sex, part, count in SEXES
         ),
-        Fact(what="duration_s", value=(hours * 60 + minutes) * 60 + seconds, source=section),
+        Fact(what="duration_s", value=DURATION_S, source=section),
         Fact(what="age from", value=20, source=section),
         Fact(what="age to", value=66, source=section),
         Fact(
