@@ -96,7 +96,7 @@ def test_flac_holds_the_same_waves_and_reads_through_the_clips_table(small, tmp_
 
 def test_manifest_tells_what_went_in_and_came_out(small, tmp_path):
     prepare_corpus(HUME, small, tmp_path / "out", workers=1)
-    with (tmp_path / "out/manifest.csv").open() as file:
+    with (tmp_path / "out/prepared.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert tuple(rows[0]) == module.COLUMNS
     assert [row["clip"] for row in rows] == HUME.read(small).clips["clip"].to_list()
@@ -166,7 +166,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(small, tmp_path, monk
     monkeypatch.setattr(module, "_finish", killed)
     with pytest.raises(KeyboardInterrupt):
         prepare_corpus(HUME, small, out, workers=1)
-    assert not (out / "manifest.csv").exists()
+    assert not (out / "prepared.csv").exists()
     with pytest.raises(MissingData, match="prepared to the end"):
         read_prepared(out)
     journal = out / module.JOURNAL
@@ -249,6 +249,13 @@ def test_features_are_not_copied(small, tmp_path):
     (small / "features/features.csv").write_text("a,b\n")
     prepare_corpus(HUME, small, tmp_path / "out", workers=1)
     assert not (tmp_path / "out/features").exists()
+
+
+def test_a_manifest_of_the_release_is_kept(small, tmp_path):
+    (small / "manifest.csv").write_text("clip,speaker\n")
+    for _ in range(2):
+        prepare_corpus(HUME, small, tmp_path / "out", workers=1)
+        assert (tmp_path / "out/manifest.csv").read_text() == "clip,speaker\n"
 
 
 def test_silence_stays_silent(small, tmp_path):

@@ -1,9 +1,9 @@
 """A corpus folder to one of prepared clips: 16 kHz, mono, 16 bit, peak at -3 dBFS, and its labels.
 
 The folder mirrors the released one: clips under their relative paths with the ending of the form,
-label files as they are. Two files more: ``manifest.csv``, one row a file with the digests of what
-went in and came out, and ``clips.parquet``, the clips table with paths relative to the folder,
-which ``read_prepared`` reads whatever the form. While files are written, ``manifest.partial.jsonl``
+label files as they are. Two files more: ``prepared.csv``, one row a file with the digests of what
+went in and came out, and ``prepared.parquet``, the clips table with paths relative to the folder,
+which ``read_prepared`` reads whatever the form. While files are written, ``prepared.partial.jsonl``
 keeps the rows that are done: a run that was killed goes on from there.
 """
 
@@ -36,9 +36,9 @@ Progress = Callable[[str, int, int], None]  # stage, done, total
 Form = Literal["wav", "flac"]
 Arithmetic = Literal["round", "official"]
 
-MANIFEST: Final = "manifest.csv"
-JOURNAL: Final = "manifest.partial.jsonl"
-CLIPS: Final = "clips.parquet"
+MANIFEST: Final = "prepared.csv"
+JOURNAL: Final = "prepared.partial.jsonl"
+CLIPS: Final = "prepared.parquet"
 TABLES: Final = (".csv", ".tsv", ".txt", ".json", ".parquet")  # label files, copied as they are
 LEFT_OUT: Final = ("features",)  # folders of extracted features: tables, but no labels
 COLUMNS: Final = (
@@ -386,7 +386,8 @@ def _tables(root: Path) -> Iterator[Path]:
     """Files of ``root`` with an ending of ``TABLES``, outside folders of features."""
     for folder, inner, files in os.walk(root):
         inner[:] = sorted(name for name in inner if name not in LEFT_OUT)
-        yield from (Path(folder) / name for name in sorted(files) if name.endswith(TABLES))
+        held = (name for name in sorted(files) if name not in (MANIFEST, CLIPS))
+        yield from (Path(folder) / name for name in held if name.endswith(TABLES))
 
 
 def _finish(out: Path, clips: pl.DataFrame, rows: pl.DataFrame) -> None:
