@@ -35,6 +35,7 @@ SETTINGS: Final = {
     "C": list(GRID),
     "worse_in_a_row_that_end_the_search": ENOUGH,
     "max_iter": MAX_ITER,
+    "predictions": "clipped to the range of the labels (regression)",
 }
 
 
@@ -45,7 +46,8 @@ class LinearSVM:
     regularised intercept), which is not ``SVC(kernel="linear")``: the two differ by points.
     Regression is one ``LinearSVR`` a column with the squared epsilon-insensitive loss, epsilon 0,
     which needs no more iterations as C grows; a row without a label is left out of its column. All
-    columns share one C.
+    columns share one C. Predictions are clipped to the range of the labels: one clip with a
+    feature far outside train would otherwise decide the CCC of a whole part.
 
     Args:
         task: names the target and the metric.
@@ -146,7 +148,9 @@ class LinearSVM:
     def _values(self, machines: list[Any], features: Floats) -> Floats:
         """[N, C] predictions of machines on features that are scaled already."""
         if self.task.target.kind == "regression":
-            return np.column_stack([machine.predict(features) for machine in machines])
+            target = self.task.target
+            values = np.column_stack([machine.predict(features) for machine in machines])
+            return np.clip(values, target.low, target.high)
         scores = machines[0].decision_function(features)
         if scores.ndim == 1:  # two classes have one boundary between them
             scores = np.column_stack([-scores, scores])
