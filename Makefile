@@ -19,7 +19,7 @@ demo: $(VENV)/.all $(DEMO)/twin
 	$(BIN)/affectbench report $(DEMO)/results
 
 $(DEMO)/twin: | $(VENV)/.all
-	$(BIN)/affectbench twin hume-vocalburst --out $@ --scale 0.01 --quiet
+	$(BIN)/affectbench twin hume-vocalburst --out $@ --scale 0.008 --quiet
 
 test: $(VENV)/.dev
 	$(BIN)/ruff format --check .
