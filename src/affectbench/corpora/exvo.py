@@ -178,6 +178,6 @@ def support(info: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
         items=tuple(chosen),
         fatal=False,
         advice="Only these Test clips have emotion labels in data_info.csv: they are taken for the "
-        "support clips of the few-shot task (columns support and support.*) and are never scored.",
+        "support clips of the few-shot task (columns support and support.*), not for test labels.",
     )
     return info, [finding]

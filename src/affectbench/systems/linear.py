@@ -149,8 +149,8 @@ class LinearSVM:
         """[N, C] predictions of machines on features that are scaled already."""
         if self.task.target.kind == "regression":
             target = self.task.target
-            values = np.column_stack([machine.predict(features) for machine in machines])
-            return np.clip(values, target.low, target.high)
+            values: Floats = np.column_stack([machine.predict(features) for machine in machines])
+            return values.clip(target.low, target.high)
         scores = machines[0].decision_function(features)
         if scores.ndim == 1:  # two classes have one boundary between them
             scores = np.column_stack([-scores, scores])
