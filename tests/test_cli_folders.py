@@ -71,6 +71,15 @@ def test_export_refuses_what_is_there(call, avb, tmp_path):
     assert "is there already" in err
 
 
+def test_parts_of_a_twin(call, tmp_path):
+    run = ("twin", "hume-vocalburst", "--out", tmp_path / "twin", "--scale", 0.001, "--raw", 0.02)
+    assert call(*run)[0] == 0
+    assert len(list((tmp_path / "twin/raw/wav").iterdir())) == 4
+    code, _, err = call("twin", "modulate-stream", "--out", tmp_path / "x", "--webm", 0.1)
+    assert code == 2
+    assert "no webm part" in err
+
+
 @pytest.mark.parametrize("corpus", [row.name for row in CORPORA.values() if row.access == "gated"])
 def test_get_tells_who_grants_access(call, corpus):
     code, _, err = call("get", corpus)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -228,6 +229,8 @@ def twin(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; must not exist yet.")],
     scale: Annotated[float, typer.Option("--scale", help="Share of the published size.")] = 0.02,
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
+    raw: Annotated[float, typer.Option("--raw", help="Share also at 48 kHz, unprepared.")] = 0.0,
+    webm: Annotated[float, typer.Option("--webm", help="Share also as webm.")] = 0.0,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -237,7 +240,11 @@ def twin(
     row = CORPORA[corpus]
     if row.twin is None:
         raise MissingData(f"{corpus} has no twin: it is {row.access}, see {row.home}.")
+    parts = {name: share for name, share in (("raw", raw), ("webm", webm)) if share}
+    absent = [name for name in parts if name not in inspect.signature(row.twin).parameters]
+    if absent:
+        raise MissingData(f"The twin of {corpus} has no {' and no '.join(absent)} part.")
     with progress_bar(quiet) as progress:
         update = None if progress is None else lambda done, total: progress("clips", done, total)
-        root = row.twin(out, scale=scale, seed=seed, workers=workers, progress=update)
+        root = row.twin(out, scale=scale, seed=seed, workers=workers, progress=update, **parts)
     typer.echo(f"{row.title}, synthetic: {root}")
