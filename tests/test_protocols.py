@@ -296,6 +296,11 @@ def test_missing_labels_and_folders_are_told(avb, tmp_path):
         go(avb, tmp_path / "out", mode="official")
 
 
+def test_an_estimator_of_the_wrong_kind_is_told(avb, tmp_path):
+    with pytest.raises(BadData, match="predicts classes; avb-high is a regression"):
+        go(avb, tmp_path / "out", task="avb-high")
+
+
 def test_a_class_without_train_clips_is_told(avb, tmp_path):
     path = avb / "labels/type_info.csv"
     path.write_text(path.read_text().replace("Train,Scream", "Train,Cry"))

@@ -183,8 +183,15 @@ class SklearnModel:
     """
 
     def __init__(self, estimator: Any, task: Task, seed: int, mode: str) -> None:
-        from sklearn.base import clone
+        from sklearn.base import clone, is_classifier, is_regressor
 
+        other = is_regressor if task.target.kind == "classification" else is_classifier
+        if other(estimator):
+            gives = "numbers" if other is is_regressor else "classes"
+            raise BadData(
+                f"{type(estimator).__name__} predicts {gives}; {task.name} is a "
+                f"{task.target.kind}. Give an estimator of that kind."
+            )
         self.estimator = clone(estimator)
         self.task = task
         self.seed = seed
