@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from affectbench.audio.decode import decode_file
 from affectbench.audio.prepare import prepare
 from affectbench.corpora import hume_vocalburst as hume
+from affectbench.corpora.exvo import EMOTIONS
 from affectbench.corpora.twin import formats, vocalburst, write_vocalburst
 from affectbench.corpora.twin.cast import (
     CLIPS,
@@ -30,7 +31,6 @@ from affectbench.corpora.twin.cast import (
 from affectbench.corpora.twin.ceiling import ccc, expectation, mean_recall, oracle
 from affectbench.corpora.twin.latent import (
     CONTROLS,
-    EMOTIONS,
     Latent,
     Ratings,
     draw_latent,

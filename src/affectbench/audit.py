@@ -33,10 +33,9 @@ import polars as pl
 from affectbench import splits
 from affectbench.audio import Waves, prepare_all
 from affectbench.audio.fingerprint import MIN_FRAMES, fingerprints, near_duplicates
-from affectbench.audio.pool import Progress
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.tables import PARTS, ROLES, SEGMENT, Table
-from affectbench.types import Corpus, Split
+from affectbench.types import Corpus, Progress, Split
 
 KINDS: Final = (
     "speaker",

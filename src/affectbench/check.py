@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,9 +26,7 @@ from affectbench.corpora import CORPORA
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.schema import check_clips
 from affectbench.store import plain
-from affectbench.types import Corpus, Finding
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
+from affectbench.types import Corpus, Finding, Progress
 
 CLIPPED: Final = 3  # samples at full scale; one or two are how a peak at full scale looks
 FAINT_DBFS: Final = -60.0  # a lower peak leaves fewer than five of sixteen bits

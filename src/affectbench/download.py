@@ -28,9 +28,7 @@ from urllib.parse import urlsplit
 
 from affectbench.errors import AffectBenchError, BadData, MissingData, listing
 from affectbench.store import disk_error, write_atomic
-from affectbench.types import Corpus, Remote
-
-Progress = Callable[[str, int, int], None]  # file, bytes done, bytes in all (0: not known)
+from affectbench.types import Corpus, Progress, Remote
 
 CHUNK_BYTES: Final = 1 << 18
 TIMEOUT_S: Final = 60.0

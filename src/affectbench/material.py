@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,7 @@ from affectbench.audio import Waves, prepare_all
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.features import extract
 from affectbench.schema import check_clips
-from affectbench.types import FeatureSet, Finding, Part, Task
-
-Progress = Callable[[str, int, int], None]  # stage, done, total
+from affectbench.types import FeatureSet, Finding, Part, Progress, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,20 +167,15 @@ def audio_findings(clips: pl.DataFrame, waves: Waves) -> list[Finding]:
 
 
 def part_of(task: Task, material: Material, part: str) -> Part:
-    """One part as systems see it: readable clips only, labels of train and dev alone."""
-    held = (material.clips["part"] == part).to_numpy()
-    if part != "test":
-        held &= material.clips["digest"].is_not_null().to_numpy()
-    rows = np.flatnonzero(held)
+    """Train or dev as systems see it: readable clips, features and labels."""
+    held = (material.clips["part"] == part) & material.clips["digest"].is_not_null()
+    rows = np.flatnonzero(held.to_numpy())
     clips = material.clips[rows]
     labels: NDArray[Any]
-    if part == "test":
-        labels = np.empty((0,))
-    elif task.target.kind == "classification":
+    if task.target.kind == "classification":
         codes = {name: code for code, name in enumerate(task.target.classes)}
-        labels = (
-            clips[task.target.columns[0]].replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-        )
+        names = clips[task.target.columns[0]]
+        labels = names.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
     else:
         columns = pl.col(task.target.columns).fill_null(np.nan)
         labels = clips.select(columns).to_numpy().astype(np.float64)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -27,12 +27,11 @@ from affectbench.audio.listen import Batches, listen_all
 from affectbench.audio.official import encode, official_wave
 from affectbench.audio.prepare import identity
 from affectbench.audio.shards import THREADS
-from affectbench.audio.waves import _quiet as quiet
+from affectbench.audio.waves import quiet
 from affectbench.errors import BadData, MissingData, MissingExtra, ResultConflict, listing
 from affectbench.schema import check_clips
-from affectbench.types import Corpus, Finding, Reading
+from affectbench.types import Corpus, Finding, Progress, Reading
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
 Form = Literal["wav", "flac"]
 Arithmetic = Literal["round", "official"]
 

@@ -1,6 +1,6 @@
 """The way through: corpus folder -> clips -> waves -> features -> predictions -> scored result.
 
-The only file that knows every stage.
+``material.py`` brings the clips as far as features; this file does the rest, and names the order.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from affectbench import environment, results, splits
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
-from affectbench.material import Material, Progress, extract_features, part_of, read
+from affectbench.material import Material, extract_features, part_of, read
 from affectbench.scoring import Result, Scoring, score_system
 from affectbench.store import digest_json, digest_rows, disk_error
 from affectbench.systems import SYSTEMS
-from affectbench.types import PARTS, Part, System, Task
+from affectbench.types import PARTS, Part, Progress, System, Task
 
 
 def run(  # noqa: PLR0913 - the flags of the command line, each with its default

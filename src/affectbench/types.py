@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 PARTS: Final = ("train", "dev", "test")
+Progress = Callable[[str, int, int], None]  # told of a stage: its name, what is done, what there is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,7 +126,7 @@ def _check_container(data: bytes, file: soundfile.SoundFile) -> None:
     """Compare declared with present bytes where libsndfile reads on without an error."""
     log: str = file.extra_info
     if data[:4] == b"RIFF":
-        declared, present = _wav_bytes(data)
+        declared, present = wav_bytes(data)
         if present < declared < UNKNOWN_BYTES:
             raise BadData(f"cut short: {present:,} bytes of samples of {declared:,} declared")
     elif file.format == "OGG":
@@ -140,7 +140,7 @@ def _check_container(data: bytes, file: soundfile.SoundFile) -> None:
                 raise BadData(f"cut short: {present:,} bytes of {declared:,} declared")
 
 
-def _wav_bytes(data: bytes) -> tuple[int, int]:
+def wav_bytes(data: bytes) -> tuple[int, int]:
     """Declared and present size of the data chunk; its absence reads as (0, 0)."""
     position = 12
     while position + 8 <= len(data):

@@ -38,9 +38,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from affectbench.audio import pool
-from affectbench.audio.pool import Progress
 from affectbench.audio.prepare import RATE_HZ
 from affectbench.audio.waves import Waves
+from affectbench.types import Progress
 
 WINDOW: Final = 2048  # samples: 128 ms
 HOP: Final = 128  # samples: 8 ms

@@ -10,11 +10,10 @@ from typing import Any, Final, TypeVar, overload
 import polars as pl
 
 from affectbench.audio import pool
-from affectbench.audio.decode import UNKNOWN_BYTES, decode, read_bytes
-from affectbench.audio.decode import _wav_bytes as wav_bytes
-from affectbench.audio.pool import Progress
-from affectbench.audio.waves import _quiet as quiet
+from affectbench.audio.decode import UNKNOWN_BYTES, decode, read_bytes, wav_bytes
+from affectbench.audio.waves import quiet
 from affectbench.errors import BadData, MissingData, MissingExtra
+from affectbench.types import Progress
 
 Rows = TypeVar("Rows", pl.Series, pl.DataFrame)
 BATCH: Final = 64  # files that a worker takes at once

@@ -50,7 +50,7 @@ def check_mpeg(data: bytes, declared: int) -> int:
         BadData: foreign bytes between the frames, a last frame that is cut, or more audio than
             the decoder would read.
     """
-    at = _after_id3(data)
+    at = after_id3(data)
     while at < len(data) and data[at] == 0:
         at += 1
     first = read_header(data, at)
@@ -75,7 +75,7 @@ def check_mpeg(data: bytes, declared: int) -> int:
     return min(samples, declared)
 
 
-def _after_id3(data: bytes) -> int:
+def after_id3(data: bytes) -> int:
     """Where the ID3v2 tag at the start ends; 0 without one."""
     if data[:3] != b"ID3" or len(data) < 10:
         return 0

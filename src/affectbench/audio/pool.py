@@ -23,7 +23,6 @@ from affectbench.errors import AffectBenchError
 
 Task = TypeVar("Task")
 Done = TypeVar("Done")
-Progress = Callable[[str, int, int], None]  # (stage, done, total)
 
 SINGLE_THREADED: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS"), "1"

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from affectbench import store
 from affectbench.audio import pool
 from affectbench.audio.decode import decode, read_bytes
-from affectbench.audio.pool import Progress
 from affectbench.audio.prepare import RATE_HZ, identity, prepare
 from affectbench.audio.shards import (
     THREADS,
@@ -34,6 +33,7 @@ from affectbench.audio.shards import (
     write_shard,
 )
 from affectbench.errors import BadData, MissingData, MissingExtra
+from affectbench.types import Progress
 
 SHARD_CLIPS: Final = 256
 SHARDS_PER_WORKER: Final = 8  # at least, so that no worker waits long for the last one
@@ -236,7 +236,7 @@ def _prepare_file(content: str, path: Path) -> tuple[tuple[Any, ...], NDArray[np
     data = read_bytes(path)
     if store.digest(data) != content:
         raise BadData("changed while it was being read; run again")
-    with _quiet():
+    with quiet():
         decoded = decode(data)
     wave = prepare(decoded.samples, decoded.rate_hz)
     row = (
@@ -252,7 +252,7 @@ def _prepare_file(content: str, path: Path) -> tuple[tuple[Any, ...], NDArray[np
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Send file descriptor 2 nowhere: mpg123 writes there what we report in better words.
 
     Only for the single-threaded workers: the descriptor belongs to the whole process.

@@ -28,14 +28,12 @@ from numpy.typing import NDArray
 
 from affectbench.audio import pool
 from affectbench.audio.decode import decode, read_bytes
-from affectbench.audio.mpeg import _after_id3 as after_id3
-from affectbench.audio.mpeg import read_header
-from affectbench.audio.pool import Progress
-from affectbench.audio.waves import _quiet as quiet
+from affectbench.audio.mpeg import after_id3, read_header
+from affectbench.audio.waves import quiet
 from affectbench.corpora.modulate_sonata import CORPUS, EXTRA, MANIFEST, NAME, SPLIT_FILE, By, read
 from affectbench.errors import AffectBenchError, BadData, MissingData, ResultConflict, listing
 from affectbench.store import write_atomic
-from affectbench.types import Fact, Finding
+from affectbench.types import Fact, Finding, Progress
 
 COLUMNS: Final = {
     "clip": pl.String,

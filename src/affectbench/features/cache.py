@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 
 from affectbench import store
 from affectbench.audio import pool
-from affectbench.audio.pool import Progress
 from affectbench.audio.shards import DAMAGED, read_wave
 from affectbench.audio.waves import Waves
 from affectbench.errors import AffectBenchError, BadData, listing
-from affectbench.types import FeatureSet
+from affectbench.types import FeatureSet, Progress
 
 SHARD_ROWS: Final = 128
 SHARDS_PER_WORKER: Final = 8  # at least, so that no worker waits long for the last one

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from affectbench.errors import AffectBenchError
 from affectbench.types import PARTS, Floats
 
-COUNTRIES: Final = ("China", "United States", "South Africa", "Venezuela")
 TYPES: Final = ("Cry", "Gasp", "Groan", "Grunt", "Laugh", "Other", "Pant", "Scream")
 
 # Published with ExVo and A-VB 2022. Countries and types of the test part are hidden: its totals

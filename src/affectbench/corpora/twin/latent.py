@@ -18,21 +18,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from affectbench.corpora.twin.cast import COUNTRIES, TYPE_CLIPS, TYPES, Cast
+from affectbench.corpora.exvo import COUNTRIES
+from affectbench.corpora.twin.cast import TYPE_CLIPS, TYPES, Cast
 from affectbench.types import Floats
 
-EMOTIONS: Final = (
-    "Awe",
-    "Excitement",
-    "Amusement",
-    "Awkwardness",
-    "Fear",
-    "Horror",
-    "Distress",
-    "Triumph",
-    "Sadness",
-    "Surprise",
-)
 LATENTS: Final = ("arousal", "valence", "power", "tension", "novelty", "softness")
 
 # How strongly each emotion is heard: columns are LATENTS, the last is the intercept, which makes

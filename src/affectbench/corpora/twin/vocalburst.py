@@ -11,11 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from affectbench.corpora.twin.cast import COUNTRIES, TYPES, Cast, draw_cast
+from affectbench.corpora.exvo import COUNTRIES, EMOTIONS
+from affectbench.corpora.twin.cast import TYPES, Cast, draw_cast
 from affectbench.corpora.twin.ceiling import ceilings
 from affectbench.corpora.twin.folder import Progress, new_folder, run_jobs, write_csv
 from affectbench.corpora.twin.formats import chosen, need_av, write_raw, write_webm
-from affectbench.corpora.twin.latent import EMOTIONS, Latent, draw_latent, draw_types
+from affectbench.corpora.twin.latent import Latent, draw_latent, draw_types
 from affectbench.corpora.twin.voice import RATE_HZ, Throat, burst
 from affectbench.errors import AffectBenchError
 from affectbench.store import write_atomic, write_json
