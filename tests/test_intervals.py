@@ -5,9 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affectbench import intervals
 from affectbench.errors import AffectBenchError, BadData
-from affectbench.intervals import bootstrap, warn_few
+from affectbench.intervals import bootstrap, draw_counts, warn_few
 from affectbench.metrics import METRICS
 
 NAN = math.nan
@@ -97,7 +96,7 @@ def test_the_interval_is_the_percentiles_of_the_mean_over_seeds(metric):
     assert found.score.value == pytest.approx(np.mean(found.per_seed))
     assert [s.value for s in found.per_output] == pytest.approx(np.mean(values, axis=0))
 
-    counts = intervals.draw_counts(np.random.default_rng(5), 300, 8)
+    counts = draw_counts(np.random.default_rng(5), 300, 8)
     draws = [
         [
             metric.combine(metric.compute(truth[rows], one[rows], 4))
@@ -115,7 +114,7 @@ def test_the_interval_is_the_percentiles_of_the_mean_over_seeds(metric):
 
 
 def test_counts_are_those_of_drawing_as_many_groups_with_replacement():
-    counts = intervals.draw_counts(np.random.default_rng(0), 20_000, 5)
+    counts = draw_counts(np.random.default_rng(0), 20_000, 5)
     assert (counts.sum(axis=1) == 5).all()
     # multinomial(5, 1/5): mean 1, variance 4/5, covariance -1/5; five standard errors
     covariance = np.cov(counts.T.astype(float))
@@ -125,7 +124,7 @@ def test_counts_are_those_of_drawing_as_many_groups_with_replacement():
 
 @pytest.mark.parametrize("groups", [255, 256, 70_000])
 def test_a_count_fits_its_type(groups):
-    counts = intervals.draw_counts(np.random.default_rng(0), 1, groups)
+    counts = draw_counts(np.random.default_rng(0), 1, groups)
     assert np.iinfo(counts.dtype).max >= groups
     assert counts.sum(dtype=np.int64) == groups
 
@@ -136,7 +135,7 @@ def test_the_same_seed_gives_the_same_numbers_whatever_the_blocks(metric, monkey
     first = bootstrap(metric, truth, predictions, index, outputs=4, draws=101)
     again = bootstrap(metric, truth, predictions, index, outputs=4, draws=101)
     other = bootstrap(metric, truth, predictions, index, outputs=4, draws=101, seed=1)
-    monkeypatch.setattr(intervals, "DRAWS_AT_ONCE", 7)
+    monkeypatch.setattr("affectbench.intervals.score.DRAWS_AT_ONCE", 7)
     blocks = bootstrap(metric, truth, predictions, index, outputs=4, draws=101)
     assert first == again
     assert first.score.low != other.score.low
@@ -169,7 +168,7 @@ def test_undefined_draws_are_counted_and_left_out():
     truth = np.array([[0.0], [1.0], [2.0], [0.5], [0.5]])
     prediction = np.array([[0.1], [1.3], [1.8], [0.5], [0.5]])
     found = bootstrap(metric, truth, [prediction], list("aaabb"), outputs=1, draws=400)
-    counts = intervals.draw_counts(np.random.default_rng(0), 400, 2)
+    counts = draw_counts(np.random.default_rng(0), 400, 2)
     alone = int((counts[:, 1] == 2).sum())
     assert 0 < alone < 400
     assert found.score.undefined == found.per_output[0].undefined == alone
@@ -252,7 +251,7 @@ def test_more_groups_than_fit_a_block_are_drawn_in_blocks(monkeypatch):
     metric = METRICS["uar.union"]
     truth, predictions, _ = sample(metric, clips=300)
     whole = bootstrap(metric, truth, predictions, np.arange(300), outputs=4, draws=40)
-    monkeypatch.setattr(intervals, "COUNT_BYTES", 1)
+    monkeypatch.setattr("affectbench.intervals.score.COUNT_BYTES", 1)
     monkeypatch.setattr("affectbench.metrics.resampling.COUNTS_AT_ONCE", 1)
     single = bootstrap(metric, truth, predictions, np.arange(300), outputs=4, draws=40)
     assert single == whole  # recalls are ratios of whole numbers: equal to the last bit

@@ -54,7 +54,7 @@ def task(kind: str, *, metric: str = "", outputs: int = 3, nan_ok: bool = False)
         name="task",
         title="",
         corpus=corpus,
-        target=target,
+        targets=(target,),
         split=split,
         metric=METRICS[metric or ("ccc.population" if kind == "regression" else "uar.truth")],
         also=(),
@@ -485,7 +485,7 @@ def test_mlp_refuses_labels_that_a_sigmoid_cannot_reach() -> None:
                     name: getattr(of, name)
                     for name in ("name", "title", "corpus", "split", "metric", "also", "source")
                 },
-                target=nine,
+                targets=(nine,),
             ),
             0,
         )

@@ -164,7 +164,7 @@ def describe(task: Task, system: System, mode: str, material: Material) -> dict[
             "name": task.name,
             "version": task.version,
             "protocol": task.protocol,
-            "target": asdict(task.target),
+            "targets": [asdict(target) for target in task.targets],
             "metric": task.metric.key,
             "also": [metric.key for metric in task.also],
             "source": task.source,

@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affectbench.errors import UnknownName
+from affectbench.errors import BadData, UnknownName
 
 if TYPE_CHECKING:
     import polars as pl
 
 Floats = NDArray[np.float64]
 PARTS: Final = ("train", "dev", "test")
+Kind = Literal["regression", "classification", "composite", "generation"]
 Progress = Callable[[str, int, int], None]  # told of a stage: its name, what is done, what there is
 
 
@@ -129,20 +130,30 @@ class Metric:
     ``compute(truth, prediction, outputs)`` gives a value per output, [C]: a CCC per column, a
     recall per class. ``resampled(truth, prediction, group, counts, outputs)`` gives the same for
     many bootstrap draws at once, [B, C]: ``group`` [N] is the group index of each clip, ``counts``
-    [B, G] how often each group was drawn. Regression takes [N, C] floats, classification [N]
-    class indices in 0..C-1; ``outputs`` is C. Undefined is NaN. ``combine`` turns [..., C] into
+    [B, G] how often each group was drawn. Undefined is NaN. ``combine`` turns [..., C] into
     [...]: the mean over outputs, by the NaN rule of the variant.
+
+    What truth and prediction are, by kind:
+
+    - regression: [N, C] floats; classification: [N] class indices in 0..C-1; ``outputs`` is C.
+    - composite: a tuple of those, one for each of ``parts``, and ``outputs`` a tuple of their C.
+      Its own outputs are the combined values of its parts.
+    - generation: the Fréchet distance and the HEEP of each emotion, both [..., C].
     """
 
     name: str  # "ccc"
     variant: str  # "population"
-    kind: Literal["regression", "classification"]
-    compute: Callable[[NDArray[Any], NDArray[Any], int], Floats]
-    resampled: Callable[[NDArray[Any], NDArray[Any], NDArray[np.intp], NDArray[Any], int], Floats]
+    kind: Kind
+    compute: Callable[[Any, Any, Any], Floats]
+    resampled: Callable[[Any, Any, NDArray[np.intp], NDArray[Any], Any], Floats]
     combine: Callable[[Floats], Floats]
     low: float  # worst value
     high: float  # best value
     source: str
+    parts: tuple[Metric, ...] = ()  # of a composite: one a target, in the order of the task's
+    # (truth, prediction) -> low and high [C] of each output: an interval that was published with
+    # the measure and is no bootstrap by group
+    bounds: Callable[[Floats, Floats], tuple[Floats, Floats]] | None = None
 
     @property
     def key(self) -> str:
@@ -151,19 +162,65 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """The file that a participant hands in: one CSV, comma separated, one row a test clip."""
+
+    stem: str  # "A-VB-High": the file is A-VB-High_<team>_<number>.csv
+    key: str  # header of the id column: "File_ID"
+    bracketed: bool  # whether an id is written [00123]
+    columns: Mapping[str, str]  # header, in the official order -> column of the targets
+    codes: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # classes written as 0, 1, ..
+    aliases: Mapping[str, str] = field(default_factory=dict)  # other spelling -> header
+    official: bool = True  # False: there is no official format, this one is ours
+    attempts: int = 5  # per team
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """A published task: corpus, target, split, and the metric that ranks."""
+    """A published task: corpus, targets, split, and the metric that ranks.
+
+    A task of several targets is ranked by a composite metric with one part a target.
+    """
 
     name: str  # "avb-high"
     title: str
     corpus: Corpus
-    target: Target
+    targets: tuple[Target, ...]
     split: Split
     metric: Metric  # the one that ranks
     also: tuple[Metric, ...]  # reported beside it
     source: str
+    submission: Submission | None = None  # None: one of ours, see submission.py
     version: int = 1  # raised when old scores stop being comparable
-    protocol: Literal["predict"] = "predict"
+    protocol: Literal["predict", "personalise", "generate"] = "predict"
+    group: str = "speaker"  # what intervals resample: a column of the clips
+
+    @property
+    def target(self) -> Target:
+        """The only target.
+
+        Raises:
+            BadData: there are several.
+        """
+        if len(self.targets) > 1:
+            names = ", ".join(target.name for target in self.targets)
+            raise BadData(f"{self.name} has several targets ({names}); expected a task with one.")
+        return self.targets[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The label columns of all targets."""
+        return tuple(column for target in self.targets for column in target.columns)
+
+    def single(self) -> tuple[Task, ...]:
+        """The task itself if it has one target; else one task a target, ranked by its part."""
+        if len(self.targets) == 1:
+            return (self,)
+        pairs = zip(self.targets, self.metric.parts, strict=True)
+        return tuple(replace(self, targets=(t,), metric=part, also=()) for t, part in pairs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,10 +310,10 @@ class Score:
     level: float  # 0.95
     clips: int  # scored
     groups: int  # what was resampled: speakers, not clips; 0 where no interval could be made
-    group_by: str  # "speaker", "clip", or "" where no interval could be made
+    group_by: str  # "speaker", "seed", "clip", or "" where no interval could be made
     draws: int
     undefined: int  # draws in which the metric had no value
-    method: str  # "percentile"
+    method: str  # "percentile", "expanded", "bca", or "published"
 
 
 Row = TypeVar("Row", Corpus, Task, FeatureSet, System, Metric)

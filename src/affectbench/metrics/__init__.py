@@ -11,7 +11,19 @@ from affectbench.metrics.agreement import (
     ccc,
     ccc_per_column,
 )
-from affectbench.metrics.classification import UAR_TRUTH, UAR_UNION, uar
+from affectbench.metrics.classification import ACCURACY, UAR_TRUTH, UAR_UNION, accuracy, uar
+from affectbench.metrics.composite import S_MTL_OFFICIAL, S_MTL_SOUND, s_mtl
+from affectbench.metrics.correlation import (
+    PEARSON,
+    SPEARMAN,
+    SPEARMAN_OFFICIAL,
+    mean_spearman,
+    pearson,
+    pearson_per_column,
+    spearman,
+    spearman_per_column,
+)
+from affectbench.metrics.error import MAE, mae
 from affectbench.types import Metric, Table
 
 METRICS: Final[Table[Metric]] = Table(
@@ -19,8 +31,28 @@ METRICS: Final[Table[Metric]] = Table(
     CCC_POPULATION,
     CCC_SAMPLE,
     CCC_OFFICIAL,
+    SPEARMAN,
+    SPEARMAN_OFFICIAL,
+    PEARSON,
+    MAE,
     UAR_TRUTH,
     UAR_UNION,
+    ACCURACY,
+    S_MTL_SOUND,
+    S_MTL_OFFICIAL,
 )
 
-__all__ = ["METRICS", "ccc", "ccc_per_column", "uar"]
+__all__ = [
+    "METRICS",
+    "accuracy",
+    "ccc",
+    "ccc_per_column",
+    "mae",
+    "mean_spearman",
+    "pearson",
+    "pearson_per_column",
+    "s_mtl",
+    "spearman",
+    "spearman_per_column",
+    "uar",
+]

@@ -65,7 +65,9 @@ def ccc_per_column(
     return _COMPUTE[variant](x, np.asarray(prediction), outputs)
 
 
-def _columns(truth: NDArray[Any], prediction: NDArray[Any], outputs: int) -> tuple[Floats, Floats]:
+def columns_of(
+    truth: NDArray[Any], prediction: NDArray[Any], outputs: int
+) -> tuple[Floats, Floats]:
     """Both as float64 [N, C]; a vector is one column."""
     if truth.shape != prediction.shape:
         raise BadData(
@@ -121,7 +123,7 @@ def _resampled(
     ddof: int,
 ) -> Floats:
     """Population (ddof 0) or sample (ddof 1) CCC of each draw and column, [B, C]."""
-    x, y = _columns(truth, prediction, outputs)
+    x, y = columns_of(truth, prediction, outputs)
     if not len(x):
         return np.full((len(counts), outputs), np.nan)
     known = ~(np.isnan(x) | np.isnan(y))
@@ -159,7 +161,7 @@ def _official_column(x: Floats, y: NDArray[np.float32]) -> float:
 
 def _official(truth: NDArray[Any], prediction: NDArray[Any], outputs: int) -> Floats:
     """Official CCC of each column, [C], predictions as the float32 that a network gives."""
-    x, y = _columns(truth, prediction, outputs)
+    x, y = columns_of(truth, prediction, outputs)
     with np.errstate(all="ignore"):
         y32 = y.astype(np.float32)
         return np.array([_official_column(x[:, c], y32[:, c]) for c in range(outputs)])
@@ -177,7 +179,7 @@ def _official_resampled(
     The float32 means of the rows of a draw cannot be had from sums; what that changes is of the
     order of 1e-7 and shows as a step of 1e-4 where it turns the rounding.
     """
-    x, y = _columns(truth, prediction, outputs)
+    x, y = columns_of(truth, prediction, outputs)
     if not len(x):
         return np.full((len(counts), outputs), np.nan)
     known_x, known_y = ~np.isnan(x), ~np.isnan(y)
@@ -196,7 +198,7 @@ def _official_resampled(
     return np.where((rows >= 2) & (below > ROUNDING * squares / rows), value, np.nan)
 
 
-def _mean(values: Floats) -> Floats:
+def mean_of_columns(values: Floats) -> Floats:
     """Mean over the outputs, NaN where any of them is: [..., C] to [...]."""
     return np.asarray(values.mean(axis=-1))
 
@@ -207,7 +209,7 @@ CCC_POPULATION: Final = Metric(
     kind="regression",
     compute=partial(_compute, ddof=0),
     resampled=partial(_resampled, ddof=0),
-    combine=_mean,
+    combine=mean_of_columns,
     low=-1.0,
     high=1.0,
     source=LIN,
@@ -218,7 +220,7 @@ CCC_SAMPLE: Final = Metric(
     kind="regression",
     compute=partial(_compute, ddof=1),
     resampled=partial(_resampled, ddof=1),
-    combine=_mean,
+    combine=mean_of_columns,
     low=-1.0,
     high=1.0,
     source=f"{LIN}, with every moment over n - 1",
@@ -229,7 +231,7 @@ CCC_OFFICIAL: Final = Metric(
     kind="regression",
     compute=_official,
     resampled=_official_resampled,
-    combine=_mean,
+    combine=mean_of_columns,
     low=-1.0,
     high=1.0,
     source="ExVo 2022 (arXiv:2205.01780) and A-VB 2022 (arXiv:2207.03572), feature baselines",

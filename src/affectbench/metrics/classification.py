@@ -1,5 +1,7 @@
 """Unweighted average recall (UAR), in the two readings that differ when classes are missing.
 
+Accuracy, the share of clips that are right, stands beside it: it is what a majority class wins.
+
 ``truth`` averages over the classes that occur in the truth. ``union`` averages over the classes
 that occur in the truth or among the predictions, as scikit-learn's ``recall_score`` with
 ``average="macro"`` does: a class that is only predicted counts as a recall of 0.
@@ -36,6 +38,20 @@ def uar(truth: ArrayLike, prediction: ArrayLike, *, variant: str = "truth") -> f
     metrics = {metric.variant: metric for metric in (UAR_TRUTH, UAR_UNION)}
     if variant not in metrics:
         raise UnknownName(f"No UAR variant is called '{variant}'. There are: {', '.join(metrics)}.")
+    return _of_labels(metrics[variant], truth, prediction)
+
+
+def accuracy(truth: ArrayLike, prediction: ArrayLike) -> float:
+    """Share of the clips whose class is right; arguments and errors as ``uar``.
+
+    Returns:
+        A value in 0..1; NaN where there is no clip.
+    """
+    return _of_labels(ACCURACY, truth, prediction)
+
+
+def _of_labels(metric: Metric, truth: ArrayLike, prediction: ArrayLike) -> float:
+    """The combined value of a metric of label arrays."""
     x, y = _labels(truth, "truth"), _labels(prediction, "prediction")
     if x.shape != y.shape:
         raise BadData(f"{len(x):,} true labels and {len(y):,} predicted ones; expected as many.")
@@ -47,9 +63,8 @@ def uar(truth: ArrayLike, prediction: ArrayLike, *, variant: str = "truth") -> f
             "Decode class indices into names, or encode the names."
         )
     classes, codes = np.unique(np.concatenate([x, y]), return_inverse=True)
-    metric = metrics[variant]
-    recalls = metric.compute(codes[: len(x)], codes[len(x) :], len(classes))
-    return float(metric.combine(recalls))
+    values = metric.compute(codes[: len(x)], codes[len(x) :], len(classes))
+    return float(metric.combine(values))
 
 
 def _labels(labels: ArrayLike, what: str) -> NDArray[Any]:
@@ -84,16 +99,14 @@ def _codes(labels: NDArray[Any], outputs: int) -> NDArray[np.intp]:
     return labels.astype(np.intp)
 
 
-def _resampled(
+def _tallied(
     truth: NDArray[Any],
     prediction: NDArray[Any],
     group: NDArray[np.intp],
     counts: NDArray[Any],
     outputs: int,
-    *,
-    union: bool,
-) -> Floats:
-    """Recall of each class in each draw, [B, C]; NaN for a class that is not averaged over."""
+) -> tuple[Floats, Floats, Floats]:
+    """Hits, true and predicted clips of each class in each draw, [B, C] each."""
     if truth.shape != prediction.shape:
         raise BadData(
             f"The truth has the shape {truth.shape} and the prediction {prediction.shape}; "
@@ -103,15 +116,30 @@ def _resampled(
     true = _codes(truth, outputs)[:, None] == classes
     predicted = _codes(prediction, outputs)[:, None] == classes
     hits, occurs, named = drawn_sums(group, counts, true & predicted, true, predicted)
+    return hits, occurs, named
+
+
+def _recalls(*call: Any, union: bool) -> Floats:
+    """Recall of each class in each draw, [B, C]; NaN for a class that is not averaged over."""
+    hits, occurs, named = _tallied(*call)
     counted = (occurs > 0) | (named > 0) if union else occurs > 0
     return np.where(counted, hits / np.maximum(occurs, 1), np.nan)
 
 
-def _compute(truth: NDArray[Any], prediction: NDArray[Any], outputs: int, *, union: bool) -> Floats:
-    """Recall of each class, [C]: the one draw that takes every clip once."""
+def _shares(*call: Any) -> Floats:
+    """Share of all clips of a draw that are of a class and right, [B, C]: they sum to accuracy."""
+    hits, occurs, _ = _tallied(*call)
+    clips = occurs.sum(axis=1, keepdims=True)
+    return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
+
+
+def _compute(
+    truth: NDArray[Any], prediction: NDArray[Any], outputs: int, *, resampled: Any
+) -> Floats:
+    """The value of each class, [C]: the one draw that takes every clip once."""
     group = np.zeros(len(truth), dtype=np.intp)
-    recalls: Floats = _resampled(truth, prediction, group, np.ones((1, 1)), outputs, union=union)[0]
-    return recalls
+    values: Floats = resampled(truth, prediction, group, np.ones((1, 1)), outputs)[0]
+    return values
 
 
 def _mean_of_defined(values: Floats) -> Floats:
@@ -122,25 +150,39 @@ def _mean_of_defined(values: Floats) -> Floats:
     return np.asarray(np.where(count, total / np.maximum(count, 1), np.nan))
 
 
-UAR_TRUTH: Final = Metric(
-    name="uar",
-    variant="truth",
-    kind="classification",
-    compute=partial(_compute, union=False),
-    resampled=partial(_resampled, union=False),
-    combine=_mean_of_defined,
-    low=0.0,
-    high=1.0,
-    source="Schuller et al. 2009, The INTERSPEECH 2009 Emotion Challenge: mean recall per class",
+def _sum(values: Floats) -> Floats:
+    """Sum over the classes: [..., C] to [...]."""
+    return np.asarray(values.sum(axis=-1))
+
+
+def _row(name: str, variant: str, resampled: Any, combine: Any, source: str) -> Metric:
+    return Metric(
+        name=name,
+        variant=variant,
+        kind="classification",
+        compute=partial(_compute, resampled=resampled),
+        resampled=resampled,
+        combine=combine,
+        low=0.0,
+        high=1.0,
+        source=source,
+    )
+
+
+UAR_TRUTH: Final = _row(
+    "uar",
+    "truth",
+    partial(_recalls, union=False),
+    _mean_of_defined,
+    "Schuller et al. 2009, The INTERSPEECH 2009 Emotion Challenge: mean recall per class",
 )
-UAR_UNION: Final = Metric(
-    name="uar",
-    variant="union",
-    kind="classification",
-    compute=partial(_compute, union=True),
-    resampled=partial(_resampled, union=True),
-    combine=_mean_of_defined,
-    low=0.0,
-    high=1.0,
-    source='scikit-learn recall_score(average="macro"), as A-VB 2022 (arXiv:2207.03572) uses it',
+UAR_UNION: Final = _row(
+    "uar",
+    "union",
+    partial(_recalls, union=True),
+    _mean_of_defined,
+    'scikit-learn recall_score(average="macro"), as A-VB 2022 (arXiv:2207.03572) uses it',
+)
+ACCURACY: Final = _row(
+    "accuracy", "share", _shares, _sum, "share of clips that are right; the values sum to it"
 )
