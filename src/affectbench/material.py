@@ -53,7 +53,7 @@ def read(task: Task, root: Path, *, keep_going: bool = False) -> tuple[pl.DataFr
         )
     reading = task.corpus.read(root)
     clips = check_clips(reading.clips)
-    absent = [column for column in task.target.columns if column not in clips.columns]
+    absent = [column for column in task.columns if column not in clips.columns]
     if absent:
         raise MissingData(
             f"{task.name} needs the label columns {listing(absent)}, and no label file in "
@@ -72,24 +72,24 @@ def check_labels(task: Task, clips: pl.DataFrame) -> None:
     Raises:
         BadData: a label is blank where it must not be, or a class has no train clip.
     """
-    target = task.target
     seen = clips.filter(pl.col("part") != "test")
-    blank = pl.any_horizontal(pl.col(target.columns).is_null())
-    if target.nan_ok:
-        blank = pl.all_horizontal(pl.col(target.columns).is_null())
-    without = seen.filter(blank)["clip"].to_list()
-    if without:
-        raise BadData(
-            f"{task.name}: {len(without):,} train or dev clips have no label: {listing(without)}."
-        )
-    if target.kind == "classification":
-        there = set(clips.filter(pl.col("part") == "train")[target.columns[0]])
-        lacking = [name for name in target.classes if name not in there]
-        if lacking:
+    for target in task.targets:
+        given = pl.col(target.columns).is_not_null()
+        complete = pl.any_horizontal(given) if target.nan_ok else pl.all_horizontal(given)
+        without = seen.filter(~complete)["clip"].to_list()
+        if without:
             raise BadData(
-                f"{task.name}: no train clip is of class {listing(lacking)}. "
-                "Is the folder complete?"
+                f"{task.name}: {len(without):,} train or dev clips have no label of "
+                f"{target.name}: {listing(without)}."
             )
+        if target.kind == "classification":
+            there = set(clips.filter(pl.col("part") == "train")[target.columns[0]])
+            lacking = [name for name in target.classes if name not in there]
+            if lacking:
+                raise BadData(
+                    f"{task.name}: no train clip is of class {listing(lacking)}. "
+                    "Is the folder complete?"
+                )
 
 
 def extract_features(

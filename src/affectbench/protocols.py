@@ -124,32 +124,49 @@ def fit_predict(
 ) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
     """Fit one seed and predict: dev by the model that never saw dev, test after the stated refit.
 
+    A task of several targets gets a model a target, each chosen by its part of the metric.
+
     Returns:
-        Predictions of dev and test, and the model's own report.
+        Predictions of dev and test, and the model's own report (of several, by target).
     """
-    train, dev = (part_of(task, material, part) for part in PARTS[:2])
-    model = system.build(task, seed, mode)
-    model.fit(train, dev)
-    tables = {"dev": predict_part(task, material, "dev", model.predict)}
-    if system.refit:
-        model.refit(train, dev)
-    tables["test"] = predict_part(task, material, "test", model.predict)
-    return tables, model.report()
+    outputs: dict[str, list[NDArray[np.float64]]] = {"dev": [], "test": []}
+    reports = {}
+    for single in task.single():
+        train, dev = (part_of(single, material, part) for part in PARTS[:2])
+        model = system.build(single, seed, mode)
+        model.fit(train, dev)
+        outputs["dev"].append(predict_part(single, material, "dev", model.predict))
+        if system.refit:
+            model.refit(train, dev)
+        outputs["test"].append(predict_part(single, material, "test", model.predict))
+        reports[single.target.name] = model.report()
+    tables = {
+        part: results.predictions(held(task, material, part)[0], task, values)
+        for part, values in outputs.items()
+    }
+    return tables, reports if len(task.targets) > 1 else next(iter(reports.values()))
+
+
+def held(task: Task, material: Material, part: str) -> tuple[pl.DataFrame, NDArray[np.float32]]:
+    """The clips of a part to predict and their features; support clips are not predicted."""
+    chosen = material.clips["part"] == part
+    if task.protocol == "personalise" and "support" in material.clips.columns:
+        chosen &= ~material.clips["support"].fill_null(False)
+    return material.clips.filter(chosen), material.features[chosen.to_numpy()]
 
 
 def predict_part(
     task: Task, material: Material, part: str, predict: Callable[[Part], NDArray[np.float64]]
-) -> pl.DataFrame:
-    """Predictions for every clip of a part; clips without audio get none, and stay in the table."""
-    held = material.clips.filter(pl.col("part") == part)
-    readable = held["digest"].is_not_null().to_numpy()
-    features = material.features[(material.clips["part"] == part).to_numpy()]
-    ids = held["clip"].to_numpy()[readable]
-    speakers = held["speaker"].to_numpy()[readable]
-    values = np.full((len(held), task.target.outputs), np.nan)
+) -> NDArray[np.float64]:
+    """Outputs [N, C] for every clip of a part; NaN for clips without audio."""
+    clips, features = held(task, material, part)
+    readable = clips["digest"].is_not_null().to_numpy()
+    ids = clips["clip"].to_numpy()[readable]
+    speakers = clips["speaker"].to_numpy()[readable]
+    values = np.full((len(clips), task.target.outputs), np.nan)
     seen = Part(tuple(ids), features[readable], np.empty((0,)), tuple(speakers))
     values[readable] = predict(seen)
-    return results.predictions(held, task.target, values)
+    return values
 
 
 def describe(task: Task, system: System, mode: str, material: Material) -> dict[str, Any]:
@@ -211,7 +228,7 @@ def describe_data(task: Task, clips: pl.DataFrame) -> dict[str, Any]:
             "hash": splits.split_hash(clips),
         },
         "samples": digest_rows(clips.select("clip", "digest").iter_rows()),
-        "labels": digest_rows(clips.select("clip", "speaker", *task.target.columns).iter_rows()),
+        "labels": digest_rows(clips.select("clip", "speaker", *task.columns).iter_rows()),
         "parts": {part: counts(clips.filter(pl.col("part") == part)) for part in PARTS},
     }
 
@@ -232,6 +249,8 @@ def notes(task: Task, material: Material) -> list[str]:
         f"{f.kind}: {len(f.items):,}. {f.advice}" if f.items else f.advice
         for f in material.findings
     ]
+    if task.protocol == "personalise":
+        told.append("Not personalised: the labels of the support clips were not used.")
     if not task.split.released:
         told.append(
             f"The split {task.split.name}@{task.split.version} is ours: none was published."

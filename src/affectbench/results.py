@@ -15,7 +15,7 @@ import io
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from affectbench.errors import MissingData, ResultConflict, listing
+from affectbench.schema import GROUPS
 from affectbench.store import digest, disk_error, write_atomic, write_json
 from affectbench.types import System, Target, Task
 
@@ -35,37 +36,50 @@ def label(system: System, mode: str) -> str:
     return system.name if mode == system.modes[0] else f"{system.name}-{mode}"
 
 
-def predictions(clips: pl.DataFrame, target: Target, values: NDArray[np.float64]) -> pl.DataFrame:
-    """The table of ``schema.PREDICTIONS`` from clips with labels and model outputs [N, C].
+def predictions(
+    clips: pl.DataFrame, task: Task, values: Sequence[NDArray[np.float64]]
+) -> pl.DataFrame:
+    """The table of ``schema.PREDICTIONS`` from clips with labels and outputs [N, C] a target.
 
     A clip whose outputs are all NaN has no prediction: null.
     """
-    table = clips.select("clip", "speaker").with_columns(
-        clips[column].alias(f"truth.{column}") for column in target.columns
+    known = [name for name in GROUPS if name in clips.columns and clips[name].is_not_null().any()]
+    table = clips.select(
+        "clip",
+        "speaker",
+        *(name for name in known if name != "speaker"),
+        *(pl.col(column).alias(f"truth.{column}") for column in task.columns),
     )
-    missing = np.asarray(np.isnan(values).all(axis=1))
+    for target, outputs in zip(task.targets, values, strict=True):
+        table = table.with_columns(_predicted(target, outputs))
+    return table
+
+
+def _predicted(target: Target, values: NDArray[np.float64]) -> list[pl.Series]:
+    """The columns that hold the outputs [N, C] of one target."""
     if target.kind == "regression":
-        return table.with_columns(
+        return [
             pl.Series(f"prediction.{column}", values[:, i]).fill_nan(None)
             for i, column in enumerate(target.columns)
-        )
+        ]
+    missing = np.asarray(np.isnan(values).all(axis=1))
     best = np.where(missing, 0, np.nan_to_num(values, nan=-np.inf).argmax(axis=1))
     names = [
         None if gone else target.classes[i]
         for i, gone in zip(best.tolist(), missing.tolist(), strict=True)
     ]
-    return table.with_columns(
+    return [
         pl.Series(f"prediction.{target.columns[0]}", names, dtype=pl.String),
         *(
             pl.Series(f"score.{name}", values[:, i]).fill_nan(None)
             for i, name in enumerate(target.classes)
         ),
-    )
+    ]
 
 
 def content(table: pl.DataFrame) -> str:
-    """Digest of a predictions table: the clips and what was predicted, not the truth."""
-    kept = table.drop(n for n in table.columns if n == "speaker" or n.startswith("truth."))
+    """Digest of a predictions table: the clips and what was predicted, not truth or speakers."""
+    kept = table.select("clip", pl.col(r"^(prediction|score)\..*$"))
     return digest(*(json.dumps(row) for row in kept.iter_rows()), *kept.columns)
 
 
@@ -183,12 +197,14 @@ def unblind(folder: Path, task: Task, labels: Path) -> None:
     """
     if task.corpus.read_labels is None:
         raise MissingData(f"{task.corpus.name} has no blind labels: there is nothing to add.")
-    columns = [pl.col(column).alias(f"truth.{column}") for column in task.target.columns]
-    truth = task.corpus.read_labels(labels).select("clip", "speaker", *columns)
+    told = task.corpus.read_labels(labels)
+    columns = [pl.col(column).alias(f"truth.{column}") for column in task.columns]
+    known = [name for name in GROUPS if name in told.columns]
+    truth = told.select("clip", *known, *columns)
     for seed in seed_folders(folder):
         test = read_seed(seed)[1]["test"]
         joined = test.select("clip").join(truth, on="clip", how="left", maintain_order="left")
-        blank = pl.all_horizontal(pl.col(f"truth.{c}").is_null() for c in task.target.columns)
+        blank = pl.all_horizontal(pl.col(f"truth.{c}").is_null() for c in task.columns)
         unknown = joined.filter(blank)["clip"].to_list()
         if unknown:
             raise MissingData(

@@ -3,9 +3,10 @@
 CLIPS, from ``Corpus.read``: one row a clip, these columns first, then the corpus's label columns.
 A label that was not released is null; an unknown speaker is null.
 
-PREDICTIONS, ``{dev,test}.parquet`` of a result: ``clip``, ``speaker``, and for each target column c
-``truth.c`` and ``prediction.c`` (null where blind, or where no prediction could be made). For a
-classification both are class names, and ``score.<class>`` holds the model's score of each class.
+PREDICTIONS, ``{dev,test}.parquet`` of a result: ``clip``, those of ``GROUPS`` that the corpus tells,
+and for each target column c ``truth.c`` and ``prediction.c`` (null where blind, or where no
+prediction could be made). For a classification both are class names, and ``score.<class>`` holds
+the model's score of each class.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ CLIPS: Final = {
     "country": pl.String,
     "part": pl.String,  # train, dev, test of the released split; null where none was released
 }
+
+# What intervals resample and what scores are broken down by, where it is known.
+GROUPS: Final = ("speaker", "seed", "country", "sex", "age", "role")
 
 
 def check_clips(clips: pl.DataFrame) -> pl.DataFrame:

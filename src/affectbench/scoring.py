@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.intervals import Intervals, bootstrap, warn_few
 from affectbench.results import SCHEMA, data_digest, read_seed, seed_folders
 from affectbench.store import write_json
-from affectbench.types import Score, Target, Task
+from affectbench.types import Metric, Score, Target, Task
 
 SCORED_PARTS: Final = ("dev", "test")
 
@@ -27,7 +27,7 @@ class Scoring:
     draws: int = 10_000
     level: float = 0.95
     seed: int = 0
-    group_by: str = "speaker"  # or "clip", which a user has to ask for by name
+    group_by: str | None = None  # None: the task's; "clip" has to be asked for by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +89,7 @@ def score_system(folder: Path, task: Task, scoring: Scoring) -> Result:
     scores, unscored = score_parts([tables for _, tables in seeds], task, scoring)
     for path, (result, tables) in zip(seed_folders(folder), seeds, strict=True):
         own = scores if len(seeds) == 1 else score_parts([tables], task, scoring)[0]
-        write_json(path / "result.json", {**result, "scores": scores_json(own, task.target)})
+        write_json(path / "result.json", {**result, "scores": scores_json(own, task)})
     scored = Result(
         folder=folder,
         task=task.name,
@@ -97,7 +97,7 @@ def score_system(folder: Path, task: Task, scoring: Scoring) -> Result:
         metric=task.metric.key,
         scores=scores,
         unscored=unscored,
-        notes=(*first["notes"], *interval_notes(scores)),
+        notes=(*first["notes"], *interval_notes(scores, scoring.group_by or task.group)),
     )
     summary = {
         "schema": SCHEMA,
@@ -109,7 +109,7 @@ def score_system(folder: Path, task: Task, scoring: Scoring) -> Result:
         "metric": scored.metric,
         "part": scored.part,
         "scoring": asdict(scoring),
-        "scores": scores_json(scores, task.target),
+        "scores": scores_json(scores, task),
         "unscored": unscored,
         "notes": list(scored.notes),
     }
@@ -141,45 +141,76 @@ def score_tables(
     Raises:
         BadData: the seeds do not predict the same clips.
     """
-    kept = [scorable(table, task.target) for table in tables]
+    kept = [scorable(table, task) for table in tables]
     first = kept[0]
     if any(not table["clip"].equals(first["clip"]) for table in kept):
         raise BadData(f"{task.name}: the seeds of one system predict different clips.")
     unscored = len(tables[0]) - len(first)
     if not len(first):
         return {}, unscored
-    truth = _arrays(first, task.target, "truth")
-    stacked = np.stack([_arrays(table, task.target, "prediction") for table in kept])
-    groups = (
-        first["speaker"].to_list() if scoring.group_by == "speaker" else first["clip"].to_list()
-    )
-    scores = {
-        metric.key: bootstrap(
+    group_by = scoring.group_by or task.group
+    groups = groups_of(first, group_by)
+    scores = {}
+    for metric, targets in measured(task):
+        truth, predictions, outputs = arrays(kept, metric, targets)
+        scores[metric.key] = bootstrap(
             metric,
             truth,
-            stacked,
+            predictions,
             groups,
-            outputs=task.target.outputs,
+            outputs=outputs,
             draws=scoring.draws,
             level=scoring.level,
             seed=scoring.seed,
-            group_by=scoring.group_by,
+            group_by=group_by,
         )
-        for metric in (task.metric, *task.also)
-    }
     return scores, unscored
 
 
-def scorable(table: pl.DataFrame, target: Target) -> pl.DataFrame:
-    """Rows with a truth and a prediction for some column of the target."""
+def measured(task: Task) -> list[tuple[Metric, tuple[Target, ...]]]:
+    """Every metric of a task with the targets that it takes; of a composite its parts as well."""
+    found: dict[str, tuple[Metric, tuple[Target, ...]]] = {}
+    for metric in (task.metric, *task.also):
+        found[metric.key] = (metric, task.targets)
+    for metric in (task.metric, *task.also):
+        for part, target in zip(metric.parts, task.targets, strict=bool(metric.parts)):
+            found.setdefault(part.key, (part, (target,)))
+    return list(found.values())
+
+
+def scorable(table: pl.DataFrame, task: Task) -> pl.DataFrame:
+    """Rows with a truth and a prediction for some column of every target."""
     known = [
-        pl.col(f"truth.{column}").is_not_null() & pl.col(f"prediction.{column}").is_not_null()
-        for column in target.columns
+        pl.any_horizontal(
+            pl.col(f"truth.{column}").is_not_null() & pl.col(f"prediction.{column}").is_not_null()
+            for column in target.columns
+        )
+        for target in task.targets
     ]
-    return table.filter(pl.any_horizontal(known))
+    return table.filter(pl.all_horizontal(known))
 
 
-def _arrays(table: pl.DataFrame, target: Target, kind: str) -> NDArray[Any]:
+def groups_of(table: pl.DataFrame, group_by: str) -> list[Any]:
+    """The group of each clip; None where it is not known."""
+    column = "clip" if group_by == "clip" else group_by
+    return table[column].to_list() if column in table.columns else [None] * len(table)
+
+
+def arrays(
+    tables: Sequence[pl.DataFrame], metric: Metric, targets: Sequence[Target]
+) -> tuple[Any, Any, Any]:
+    """Truth, predictions with the seeds in front, and outputs, as ``bootstrap`` takes them."""
+    truth = tuple(_array(tables[0], target, "truth") for target in targets)
+    predictions = tuple(
+        np.stack([_array(table, target, "prediction") for table in tables]) for target in targets
+    )
+    outputs = tuple(target.outputs for target in targets)
+    if metric.kind == "composite":
+        return truth, predictions, outputs
+    return truth[0], predictions[0], outputs[0]
+
+
+def _array(table: pl.DataFrame, target: Target, kind: str) -> NDArray[Any]:
     """[N, C] floats or [N] class indices of the ``truth`` or ``prediction`` columns."""
     columns = [f"{kind}.{column}" for column in target.columns]
     if target.kind == "regression":
@@ -193,8 +224,15 @@ def _arrays(table: pl.DataFrame, target: Target, kind: str) -> NDArray[Any]:
     return table[columns[0]].replace_strict(codes, return_dtype=pl.Int64).to_numpy()
 
 
-def interval_notes(scores: Mapping[str, Mapping[str, Intervals]]) -> list[str]:
-    """A sentence each about few groups, undefined draws and unknown speakers."""
+def output_names(metric: Metric, targets: Sequence[Target]) -> tuple[str, ...]:
+    """What the outputs of a metric are called: columns, classes, or the parts of a composite."""
+    if metric.parts:
+        return tuple(part.key for part in metric.parts)
+    return targets[0].classes or targets[0].columns
+
+
+def interval_notes(scores: Mapping[str, Mapping[str, Intervals]], group_by: str) -> list[str]:
+    """A sentence each about few groups, undefined draws and unknown groups."""
     told = []
     for part, metrics in scores.items():
         score = next(iter(metrics.values())).score
@@ -205,21 +243,22 @@ def interval_notes(scores: Mapping[str, Mapping[str, Intervals]]) -> list[str]:
             told.append(f"{part}: {score.undefined:,} of {score.draws:,} draws were undefined.")
         if not score.groups:
             told.append(
-                f"{part}: no interval, since speakers are unknown. --interval clip resamples "
-                "clips: too narrow where speakers gave several."
+                f"{part}: no interval, since the {group_by}s are unknown. --interval clip resamples "
+                f"clips: too narrow where a {group_by} has several."
             )
     return told
 
 
-def scores_json(scores: Mapping[str, Mapping[str, Intervals]], target: Target) -> dict[str, Any]:
+def scores_json(scores: Mapping[str, Mapping[str, Intervals]], task: Task) -> dict[str, Any]:
     """Scores as JSON: part, metric key, then the score, one per output and one per seed."""
-    names = target.classes or target.columns
+    names = {metric.key: output_names(metric, targets) for metric, targets in measured(task)}
     return {
         part: {
             key: {
                 **asdict(found.score),
                 "outputs": {
-                    name: asdict(score) for name, score in zip(names, found.per_output, strict=True)
+                    name: asdict(score)
+                    for name, score in zip(names[key], found.per_output, strict=True)
                 },
                 "seeds": list(found.per_seed),
             }
