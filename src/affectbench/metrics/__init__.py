@@ -23,7 +23,7 @@ from affectbench.metrics.correlation import (
     spearman,
     spearman_per_column,
 )
-from affectbench.metrics.error import MAE, mae
+from affectbench.metrics.error import MAE, mae, mae_per_column
 from affectbench.types import Metric, Table
 
 METRICS: Final[Table[Metric]] = Table(
@@ -48,6 +48,7 @@ __all__ = [
     "ccc",
     "ccc_per_column",
     "mae",
+    "mae_per_column",
     "mean_spearman",
     "pearson",
     "pearson_per_column",

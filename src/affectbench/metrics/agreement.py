@@ -18,12 +18,18 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from affectbench.errors import BadData, UnknownName
-from affectbench.metrics.resampling import drawn_sums
+from affectbench.errors import UnknownName
+from affectbench.metrics.columns import (
+    ROUNDING,
+    centred,
+    columns_of,
+    mean_of_columns,
+    value_of,
+    values_of,
+)
+from affectbench.metrics.resampling import drawn_sums, of_all_clips
 from affectbench.types import Floats, Metric
 
-# A denominator this small beside the squares it was made from is rounding error: it is zero.
-ROUNDING: Final = 1e-12
 LIN: Final = "Lin 1989, Biometrics 45(1), doi:10.2307/2532051"
 
 
@@ -43,59 +49,21 @@ def ccc(truth: ArrayLike, prediction: ArrayLike, *, variant: str = "population")
         BadData: the two are not vectors of one length.
         UnknownName: there is no such variant.
     """
-    x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction)
-    if x.ndim != 1:
-        raise BadData(
-            f"The truth has the shape {x.shape}; expected a vector [N]. "
-            "For several columns use ccc_per_column."
-        )
-    return float(ccc_per_column(x, y, variant=variant)[0])
+    return value_of(_of(variant), truth, prediction)
 
 
 def ccc_per_column(
     truth: ArrayLike, prediction: ArrayLike, *, variant: str = "population"
 ) -> Floats:
     """CCC of each column: [N, C] and [N, C] to [C]; otherwise as ``ccc``."""
-    if variant not in _COMPUTE:
-        raise UnknownName(
-            f"No CCC variant is called '{variant}'. There are: {', '.join(_COMPUTE)}."
-        )
-    x = np.asarray(truth, dtype=np.float64)
-    outputs = x.shape[1] if x.ndim == 2 else 1
-    return _COMPUTE[variant](x, np.asarray(prediction), outputs)
+    return values_of(_of(variant), truth, prediction)
 
 
-def columns_of(
-    truth: NDArray[Any], prediction: NDArray[Any], outputs: int
-) -> tuple[Floats, Floats]:
-    """Both as float64 [N, C]; a vector is one column."""
-    if truth.shape != prediction.shape:
-        raise BadData(
-            f"The truth has the shape {truth.shape} and the prediction {prediction.shape}; "
-            "expected the same number of clips and columns in both."
-        )
-    x, y = (
-        np.asarray(a[:, None] if a.ndim == 1 else a, dtype=np.float64) for a in (truth, prediction)
-    )
-    if x.ndim != 2 or x.shape[1] != outputs:
-        raise BadData(
-            f"Truth and prediction have the shape {truth.shape}; expected [N, {outputs}]."
-        )
-    return x, y
-
-
-def _centred(values: Floats, known: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
-    """Columns less their first known value and then their mean, 0 where not known.
-
-    Subtracting a value first makes a constant column exactly zero, and a huge offset harmless.
-
-    Returns:
-        The centred columns [N, C], the first values [C] and the means after subtracting them [C].
-    """
-    first = values[np.argmax(known, axis=0), np.arange(values.shape[1])]
-    shifted = np.where(known, values - first, 0.0)
-    mean = shifted.sum(axis=0) / known.sum(axis=0)
-    return np.where(known, shifted - mean, 0.0), first, mean
+def _of(variant: str) -> Metric:
+    metrics = {m.variant: m for m in (CCC_POPULATION, CCC_SAMPLE, CCC_OFFICIAL)}
+    if variant not in metrics:
+        raise UnknownName(f"No CCC variant is called '{variant}'. There are: {', '.join(metrics)}.")
+    return metrics[variant]
 
 
 def _prepared(
@@ -105,8 +73,8 @@ def _prepared(
 
     CCC does not change when both are divided by the same number, so nothing can overflow.
     """
-    x, first_x, mean_x = _centred(x, known_x)
-    y, first_y, mean_y = _centred(y, known_y)
+    x, first_x, mean_x = centred(x, known_x)
+    y, first_y, mean_y = centred(y, known_y)
     gap = (first_x - first_y) + (mean_x - mean_y)
     scale = np.maximum(np.maximum(np.abs(x).max(axis=0), np.abs(y).max(axis=0)), np.abs(gap))
     scale = np.where(np.isfinite(scale) & (scale > 0), scale, 1.0)
@@ -134,13 +102,6 @@ def _resampled(
         below = squares - (sx * sx + sy * sy) / n + (n - ddof) * bias**2
         value = np.clip(2 * (sxy - sx * sy / n) / below, -1.0, 1.0)
     return np.where((n >= 2) & (below > ROUNDING * squares), value, np.nan)
-
-
-def _compute(truth: NDArray[Any], prediction: NDArray[Any], outputs: int, *, ddof: int) -> Floats:
-    """Population or sample CCC of each column, [C]: the one draw that takes every clip once."""
-    group = np.zeros(len(truth), dtype=np.intp)
-    value: Floats = _resampled(truth, prediction, group, np.ones((1, 1)), outputs, ddof=ddof)[0]
-    return value
 
 
 def _official_column(x: Floats, y: NDArray[np.float32]) -> float:
@@ -198,43 +159,29 @@ def _official_resampled(
     return np.where((rows >= 2) & (below > ROUNDING * squares / rows), value, np.nan)
 
 
-def mean_of_columns(values: Floats) -> Floats:
-    """Mean over the outputs, NaN where any of them is: [..., C] to [...]."""
-    return np.asarray(values.mean(axis=-1))
+def _row(variant: str, compute: Any, resampled: Any, source: str) -> Metric:
+    return Metric(
+        name="ccc",
+        variant=variant,
+        kind="regression",
+        compute=compute,
+        resampled=resampled,
+        combine=mean_of_columns,
+        low=-1.0,
+        high=1.0,
+        source=source,
+    )
 
 
-CCC_POPULATION: Final = Metric(
-    name="ccc",
-    variant="population",
-    kind="regression",
-    compute=partial(_compute, ddof=0),
-    resampled=partial(_resampled, ddof=0),
-    combine=mean_of_columns,
-    low=-1.0,
-    high=1.0,
-    source=LIN,
+_POPULATION: Final = partial(_resampled, ddof=0)
+_SAMPLE: Final = partial(_resampled, ddof=1)
+CCC_POPULATION: Final = _row("population", of_all_clips(_POPULATION), _POPULATION, LIN)
+CCC_SAMPLE: Final = _row(
+    "sample", of_all_clips(_SAMPLE), _SAMPLE, f"{LIN}, with every moment over n - 1"
 )
-CCC_SAMPLE: Final = Metric(
-    name="ccc",
-    variant="sample",
-    kind="regression",
-    compute=partial(_compute, ddof=1),
-    resampled=partial(_resampled, ddof=1),
-    combine=mean_of_columns,
-    low=-1.0,
-    high=1.0,
-    source=f"{LIN}, with every moment over n - 1",
+CCC_OFFICIAL: Final = _row(
+    "official",
+    _official,
+    _official_resampled,
+    "ExVo 2022 (arXiv:2205.01780) and A-VB 2022 (arXiv:2207.03572), feature baselines",
 )
-CCC_OFFICIAL: Final = Metric(
-    name="ccc",
-    variant="official",
-    kind="regression",
-    compute=_official,
-    resampled=_official_resampled,
-    combine=mean_of_columns,
-    low=-1.0,
-    high=1.0,
-    source="ExVo 2022 (arXiv:2205.01780) and A-VB 2022 (arXiv:2207.03572), feature baselines",
-)
-
-_COMPUTE: Final = {m.variant: m.compute for m in (CCC_POPULATION, CCC_SAMPLE, CCC_OFFICIAL)}

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affectbench.errors import BadData, UnknownName, listing
-from affectbench.metrics.resampling import drawn_sums
+from affectbench.metrics.resampling import drawn_sums, of_all_clips
 from affectbench.types import Floats, Metric
 
 
@@ -133,15 +133,6 @@ def _shares(*call: Any) -> Floats:
     return np.where(clips > 0, hits / np.maximum(clips, 1), np.nan)
 
 
-def _compute(
-    truth: NDArray[Any], prediction: NDArray[Any], outputs: int, *, resampled: Any
-) -> Floats:
-    """The value of each class, [C]: the one draw that takes every clip once."""
-    group = np.zeros(len(truth), dtype=np.intp)
-    values: Floats = resampled(truth, prediction, group, np.ones((1, 1)), outputs)[0]
-    return values
-
-
 def _mean_of_defined(values: Floats) -> Floats:
     """Mean over the classes that have a value, NaN where none has: [..., C] to [...]."""
     defined = ~np.isnan(values)
@@ -160,7 +151,7 @@ def _row(name: str, variant: str, resampled: Any, combine: Any, source: str) -> 
         name=name,
         variant=variant,
         kind="classification",
-        compute=partial(_compute, resampled=resampled),
+        compute=of_all_clips(resampled),
         resampled=resampled,
         combine=combine,
         low=0.0,

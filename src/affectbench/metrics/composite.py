@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from affectbench.errors import UnknownName
+from affectbench.errors import BadData, UnknownName
 from affectbench.metrics.agreement import CCC_OFFICIAL, CCC_POPULATION
 from affectbench.metrics.classification import UAR_TRUTH, UAR_UNION
 from affectbench.metrics.error import MAE
@@ -42,12 +42,15 @@ def s_mtl(mean_ccc: float, uar: float, mae: float, *, variant: str = "sound") ->
         in ``official`` where ``mean_ccc`` or ``uar`` is negative.
 
     Raises:
+        BadData: ``mae`` is negative; a negated or inverted error was handed in.
         UnknownName: there is no such variant.
     """
     if variant not in _COMBINE:
         raise UnknownName(
             f"No S_MTL variant is called '{variant}'. There are: {', '.join(_COMBINE)}."
         )
+    if mae < 0:
+        raise BadData(f"The MAE is {mae}; expected 0 or more, in years, neither negated nor 1/MAE.")
     return float(_COMBINE[variant](np.array([mean_ccc, uar, mae])))
 
 
@@ -61,12 +64,14 @@ def _sound(values: Floats) -> Floats:
 
 
 def _official(values: Floats) -> Floats:
-    """[..., 3] to [...]: ``scipy.stats.hmean`` of C, U and 1 / MAE, rounded to 4 decimals."""
-    agreement, recall, error = np.moveaxis(values, -1, 0)
-    with np.errstate(all="ignore"):
-        value = 3 / (1 / agreement + 1 / recall + error)
-    value = np.where((agreement == 0) | (recall == 0), 0.0, value)
-    undefined = np.isnan(values).any(axis=-1) | (agreement < 0) | (recall < 0)
+    """[..., 3] to [...]: ``scipy.stats.hmean`` of C, U and 1 / MAE, rounded to 4 decimals.
+
+    The routine gives 0 where a term is 0, NaN where one is negative or NaN.
+    """
+    with np.errstate(all="ignore"):  # 1 / 0 is infinite, and 3 / infinity is 0
+        terms = np.concatenate([values[..., :2], 1 / values[..., 2:]], axis=-1)
+        value = 3 / (1 / np.abs(terms)).sum(axis=-1)  # abs: -0.0 is a zero like any other
+    undefined = (np.isnan(terms) | (terms < 0)).any(axis=-1)
     return np.where(undefined, np.nan, np.round(value, 4))
 
 
@@ -80,7 +85,7 @@ def _resampled(
     parts: tuple[Metric, ...],
 ) -> Floats:
     """The combined value of each part in each draw, [B, 3]."""
-    each = zip(parts, truth, prediction, outputs, strict=True)
+    each = _each(parts, truth, prediction, outputs)
     return np.stack(
         [part.combine(part.resampled(x, y, group, counts, c)) for part, x, y, c in each], axis=-1
     )
@@ -94,8 +99,30 @@ def _compute(
     parts: tuple[Metric, ...],
 ) -> Floats:
     """The combined value of each part, [3]."""
-    each = zip(parts, truth, prediction, outputs, strict=True)
+    each = _each(parts, truth, prediction, outputs)
     return np.array([float(part.combine(part.compute(x, y, c))) for part, x, y, c in each])
+
+
+def _each(
+    parts: tuple[Metric, ...],
+    truth: tuple[NDArray[Any], ...],
+    prediction: tuple[NDArray[Any], ...],
+    outputs: tuple[int, ...],
+) -> list[tuple[Metric, NDArray[Any], NDArray[Any], int]]:
+    """Each part with its truth, prediction and C, all of the same clips."""
+    given = (len(truth), len(prediction), len(outputs))
+    if set(given) != {len(parts)}:
+        raise BadData(
+            f"Truth, prediction and outputs hold {given} parts; expected {len(parts)} each: "
+            f"{', '.join(part.key for part in parts)}."
+        )
+    clips = {len(array) for array in truth}
+    if len(clips) > 1:
+        raise BadData(
+            f"The parts have {' and '.join(f'{n:,}' for n in sorted(clips))} clips; "
+            "expected the same clips in all of them."
+        )
+    return list(zip(parts, truth, prediction, outputs, strict=True))
 
 
 def _s_mtl(variant: str, parts: tuple[Metric, ...], source: str) -> Metric:

@@ -7,9 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from affectbench.errors import BadData
-from affectbench.metrics.agreement import columns_of, mean_of_columns
-from affectbench.metrics.resampling import drawn_sums
+from affectbench.metrics.columns import columns_of, mean_of_columns, value_of, values_of
+from affectbench.metrics.resampling import drawn_sums, of_all_clips
 from affectbench.types import Floats, Metric
 
 
@@ -21,17 +20,20 @@ def mae(truth: ArrayLike, prediction: ArrayLike) -> float:
         prediction: [N] predictions in the same unit.
 
     Returns:
-        A value of 0 or more in that unit, 0 for a perfect prediction; NaN where there is no pair.
+        A value of 0 or more in that unit, 0 for a perfect prediction; NaN where there is no pair
+        or one is infinite.
 
     Raises:
-        BadData: the two are not vectors of one length.
+        BadData: the two are not vectors of numbers of one length.
 
     Source: as scikit-learn's ``mean_absolute_error``, which ExVo 2022 (arXiv:2205.01780) uses.
     """
-    x = np.asarray(truth, dtype=np.float64)
-    if x.ndim != 1:
-        raise BadData(f"The truth has the shape {x.shape}; expected a vector [N].")
-    return float(_compute(x, np.asarray(prediction), 1)[0])
+    return value_of(MAE, truth, prediction)
+
+
+def mae_per_column(truth: ArrayLike, prediction: ArrayLike) -> Floats:
+    """Mean absolute error of each column: [N, C] and [N, C] to [C]; otherwise as ``mae``."""
+    return values_of(MAE, truth, prediction)
 
 
 def _resampled(
@@ -41,26 +43,20 @@ def _resampled(
     counts: NDArray[Any],
     outputs: int,
 ) -> Floats:
-    """MAE of each draw and column, [B, C]."""
+    """MAE of each draw and column, [B, C]; a column with an infinite error is NaN in all draws."""
     x, y = columns_of(truth, prediction, outputs)
     known = ~(np.isnan(x) | np.isnan(y))
-    with np.errstate(all="ignore"):  # 0 / 0 becomes NaN
-        n, total = drawn_sums(group, counts, known, np.where(known, np.abs(x - y), 0.0))
+    with np.errstate(all="ignore"):  # 0 / 0 and infinite input become NaN
+        error = np.where(known, np.abs(x - y), 0.0)
+        n, total = drawn_sums(group, counts, known, np.where(np.isinf(error), np.nan, error))
         return np.asarray(total / n)
-
-
-def _compute(truth: NDArray[Any], prediction: NDArray[Any], outputs: int) -> Floats:
-    """MAE of each column, [C]: the one draw that takes every clip once."""
-    group = np.zeros(len(truth), dtype=np.intp)
-    value: Floats = _resampled(truth, prediction, group, np.ones((1, 1)), outputs)[0]
-    return value
 
 
 MAE: Final = Metric(
     name="mae",
     variant="mean",
     kind="regression",
-    compute=_compute,
+    compute=of_all_clips(_resampled),
     resampled=_resampled,
     combine=mean_of_columns,
     low=float("inf"),

@@ -6,6 +6,8 @@ group, and a draw that took group g three times counts the sums of g three times
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -39,3 +41,16 @@ def drawn_sums(
         [counts[i : i + rows].astype(np.float64) @ per_group for i in range(0, draws, rows)]
     )
     return np.split(sums, len(columns), axis=1)
+
+
+def of_all_clips(resampled: Callable[..., Floats]) -> Callable[[Any, Any, Any], Floats]:
+    """``compute`` of a metric from its ``resampled``: the draw that takes every clip once."""
+    return partial(_of_all_clips, resampled=resampled)
+
+
+def _of_all_clips(
+    truth: NDArray[Any], prediction: NDArray[Any], outputs: int, *, resampled: Any
+) -> Floats:
+    group = np.zeros(len(truth), dtype=np.intp)
+    values: Floats = resampled(truth, prediction, group, np.ones((1, 1)), outputs)[0]
+    return values
