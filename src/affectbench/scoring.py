@@ -11,10 +11,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from affectbench import submission
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.intervals import Intervals, bootstrap, warn_few
 from affectbench.results import SCHEMA, data_digest, read_seed, seed_folders
 from affectbench.store import write_json
+from affectbench.truth import predicted_parts, scored, with_truth
 from affectbench.types import Metric, Score, Target, Task
 
 SCORED_PARTS: Final = ("dev", "test")
@@ -32,9 +34,9 @@ class Scoring:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """A stored result: where it lies, and its scores over all seeds."""
+    """Scores of a stored result over all its seeds, or of a file of predictions."""
 
-    folder: Path
+    folder: Path  # where it lies, or the file
     task: str
     system: str
     metric: str  # the one that ranks
@@ -45,7 +47,7 @@ class Result:
     @property
     def part(self) -> str:
         """The part that ranks: test where its labels are known, dev otherwise."""
-        return "test" if "test" in self.scores else "dev"
+        return next((part for part in ("test", "dev") if part in self.scores), "all")
 
     @property
     def score(self) -> Score:
@@ -100,21 +102,92 @@ def score_system(folder: Path, task: Task, scoring: Scoring) -> Result:
         notes=(*first["notes"], *interval_notes(scores, scoring.group_by or task.group)),
     )
     summary = {
-        "schema": SCHEMA,
-        "task": scored.task,
-        "system": scored.system,
+        **summary_json(scored, task, scoring),
         "seeds": [result["seed"] for result, _ in seeds],
         "inputs": first["inputs"],
         "data": data_digest(first["data"]),
-        "metric": scored.metric,
-        "part": scored.part,
-        "scoring": asdict(scoring),
-        "scores": scores_json(scores, task),
-        "unscored": unscored,
-        "notes": list(scored.notes),
     }
     write_json(folder / "summary.json", summary)
     return scored
+
+
+def score_file(
+    path: Path,
+    task: Task,
+    truth: pl.DataFrame,
+    scoring: Scoring | None = None,
+    *,
+    part: str | None = None,
+) -> Result:
+    """Score a file of predictions from any tool, in the official format or one close to it.
+
+    Args:
+        path: the file; see ``submission.read`` for what is repaired and what is refused.
+        task: what it predicts.
+        truth: labels and groups, from ``truth.read_truth``.
+        scoring: how intervals are made.
+        part: train, dev or test; None for the parts that its clips belong to.
+
+    Raises:
+        Refused: the file cannot be scored; with every problem.
+        BadData: none of its clips is among the labels, or support clips are not known.
+    """
+    scoring = scoring or Scoring()
+    tables, notes = read_predictions(path, task, truth, part)
+    scores = {name: score_tables([table], task, scoring)[0] for name, table in tables.items()}
+    return Result(
+        folder=path,
+        task=task.name,
+        system=path.stem,
+        metric=task.metric.key,
+        scores=scores,
+        unscored={},
+        notes=(*notes, *interval_notes(scores, scoring.group_by or task.group)),
+    )
+
+
+def read_predictions(
+    path: Path, task: Task, truth: pl.DataFrame, part: str | None = None
+) -> tuple[dict[str, pl.DataFrame], list[str]]:
+    """A file of predictions beside its labels, ``schema.PREDICTIONS`` by part, and what to tell.
+
+    Raises:
+        Refused, BadData: as ``score_file``.
+    """
+    given = submission.read(path, task).table["clip"]
+    parts = [part] if part else predicted_parts(truth, given.to_list())
+    rows = {name: scored(truth, task, name) for name in parts}
+    expected = [clip for table in rows.values() for clip in table["clip"]]
+    if not expected:
+        raise BadData(
+            f"{path}: none of its {len(given):,} clips is among the labels, which begin with "
+            f"{listing(truth['clip'].sort().to_list(), 3)}. Are they of one corpus?"
+        )
+    support = []
+    if "support" in truth.columns:
+        known = truth.filter(pl.col("support").fill_null(False))["clip"]
+        support = given.filter(given.is_in(known.to_list())).to_list()
+    handed = submission.read(path, task, expected=[*expected, *support])
+    notes = [repair.sentence for repair in handed.repairs] + list(handed.notes)
+    if support:
+        notes.append(f"{len(support):,} support clips were predicted; they are not scored.")
+    tables = {name or "all": with_truth(handed.table, table, task) for name, table in rows.items()}
+    return tables, notes
+
+
+def summary_json(result: Result, task: Task, scoring: Scoring) -> dict[str, Any]:
+    """A result as JSON: what was measured, how, and all scores."""
+    return {
+        "schema": SCHEMA,
+        "task": result.task,
+        "system": result.system,
+        "metric": result.metric,
+        "part": result.part,
+        "scoring": asdict(scoring),
+        "scores": scores_json(result.scores, task),
+        "unscored": dict(result.unscored),
+        "notes": list(result.notes),
+    }
 
 
 def score_parts(
@@ -243,8 +316,8 @@ def interval_notes(scores: Mapping[str, Mapping[str, Intervals]], group_by: str)
             told.append(f"{part}: {score.undefined:,} of {score.draws:,} draws were undefined.")
         if not score.groups:
             told.append(
-                f"{part}: no interval, since the {group_by}s are unknown. --interval clip resamples "
-                f"clips: too narrow where a {group_by} has several."
+                f"{part}: no interval, since the {group_by}s are unknown. --interval clip "
+                f"resamples clips: too narrow where a {group_by} has several."
             )
     return told
 

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import folders, runs
+from affectbench.cli import folders, runs, scores
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 app.command("list")(runs.list_rows)
 for verb in (
-    *(runs.show, runs.run, runs.score, runs.report),
+    *(runs.show, runs.run, scores.score, runs.report),
     *(
         folders.twin,
         folders.get,

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from affectbench.cli.scores import Draws, Interval, scoring_of, tell
 from affectbench.cli.terminal import (
     Data,
     Json,
@@ -21,7 +22,7 @@ from affectbench.cli.terminal import (
     system_of,
     task_of,
 )
-from affectbench.errors import BadData, MissingData
+from affectbench.errors import MissingData
 
 
 def list_rows(
@@ -124,10 +125,8 @@ def run(
     out: Out = Path("results"),
     mode: Annotated[str | None, typer.Option("--mode", help="sound or official.")] = None,
     seed: Annotated[list[int] | None, typer.Option("--seed", help="Repeat for several.")] = None,
-    draws: Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")] = 10_000,
-    interval: Annotated[
-        str, typer.Option("--interval", help="Resample speaker or clip.")
-    ] = "speaker",
+    draws: Draws = 10_000,
+    interval: Interval = None,
     workers: Workers = None,
     keep_going: Annotated[
         bool,
@@ -159,69 +158,9 @@ def run(
             overwrite=overwrite,
             progress=progress,
         )
-    tell(result, as_json=as_json)
-
-
-def scoring_of(draws: int, interval: str) -> Any:
-    """How intervals are made, from the flags."""
-    from affectbench.scoring import Scoring
-
-    if interval not in ("speaker", "clip"):
-        raise BadData(f"--interval is '{interval}'. Expected speaker or clip.")
-    return Scoring(draws=draws, group_by=interval)
-
-
-def tell(result: Any, *, as_json: bool) -> None:
-    """A result on the terminal: every metric and output, the notes, where it lies."""
-    from affectbench.board import interval, number
-
-    summary = json.loads((result.folder / "summary.json").read_text())
-    if as_json:
-        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
-        return
-    for part, metrics in summary["scores"].items():
-        ranking = metrics[summary["metric"]]
-        typer.echo(
-            f"\n{summary['task']}  {summary['system']}  {part}  "
-            f"({ranking['clips']:,} clips, {ranking['groups']:,} {ranking['group_by'] or 'group'}s)"
-        )
-        rows = [(key, number(score["value"]), interval(score)) for key, score in metrics.items()]
-        rows += [
-            (f"  {name}", number(o["value"]), interval(o)) for name, o in ranking["outputs"].items()
-        ]
-        print_table(("metric", "value", f"{ranking['level']:.0%} interval"), rows)
-    for part, left in summary["unscored"].items():
-        if left:
-            typer.echo(f"  {part}: {left:,} clips were not scored: no label or no prediction.")
-    for note in summary["notes"]:
-        remarks_line(note)
-    typer.echo(f"\nStored in {result.folder}.")
-
-
-def score(
-    folder: Annotated[Path, typer.Argument(help="A folder of results, of one system, or of many.")],
-    labels: Annotated[
-        Path | None, typer.Option("--labels", help="Corpus folder whose test labels are known.")
-    ] = None,
-    draws: Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")] = 10_000,
-    interval: Annotated[
-        str, typer.Option("--interval", help="Resample speaker or clip.")
-    ] = "speaker",
-    as_json: Json = False,
-) -> None:
-    """Score stored predictions again, with no model and no audio."""
-    from affectbench import results, scoring
-
-    folders = results.system_folders(folder)
-    if not folders:
-        raise MissingData(
-            f"{folder} holds no results. Expected <task>/<system>/seed<k>/result.json."
-        )
-    for place in folders:
-        task = task_of(results.task_name(place))
-        if labels is not None:
-            results.unblind(place, task, labels)
-        tell(scoring.score_system(place, task, scoring_of(draws, interval)), as_json=as_json)
+    tell(json.loads((result.folder / "summary.json").read_text()), as_json=as_json)
+    if not as_json:
+        typer.echo(f"\nStored in {result.folder}.")
 
 
 def report(

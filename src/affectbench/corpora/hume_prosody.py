@@ -13,7 +13,6 @@ from affectbench.corpora.labels import ROW
 from affectbench.corpora.twin import write_prosody
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.schema import CLIPS
-from affectbench.store import digest
 from affectbench.types import Corpus, Fact, Finding, Reading, Target
 
 EMOTIONS: Final = (
@@ -101,7 +100,7 @@ def _labelled(folder: Path) -> tuple[pl.DataFrame, list[Finding]]:
         for path, table in tables.items()
         for clip, row in _odd_maximum(table)
     ]
-    clips = _seeds(pl.concat(tables.values()).drop(ROW))
+    clips = labels.with_seeds(pl.concat(tables.values()).drop(ROW), EMOTIONS)
     unknown = [name for name in CLIPS if name not in {*clips.columns, "path"}]
     clips = clips.with_columns(pl.lit(None, CLIPS[name]).alias(name) for name in unknown)
     return clips, _findings(clips, odd)
@@ -158,14 +157,6 @@ def _odd_maximum(table: pl.DataFrame) -> list[tuple[str, int]]:
     highest = pl.max_horizontal(EMOTIONS)
     odd = table.filter(highest.is_not_null() & ((highest - 1).abs() > ROW_MAXIMUM))
     return odd.select("clip", ROW).rows()
-
-
-def _seeds(clips: pl.DataFrame) -> pl.DataFrame:
-    """Add ``seed``: a digest of the label vector, null where it is masked."""
-    vectors = clips.select(EMOTIONS).unique(maintain_order=True).drop_nulls()
-    names = [digest(*(value.hex() for value in row))[:12] for row in vectors.iter_rows()]
-    vectors = vectors.with_columns(seed=pl.Series(names, dtype=pl.String))
-    return clips.join(vectors, on=EMOTIONS, how="left", maintain_order="left")
 
 
 def _findings(clips: pl.DataFrame, odd: list[str]) -> list[Finding]:

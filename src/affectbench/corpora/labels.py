@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from affectbench.errors import BadData, MissingData, listing
+from affectbench.store import digest
 
 ROW = "_row"  # line of the file that a record came from, the header being line 1
 
@@ -107,6 +108,17 @@ def numbers(
         problems += bad_cells(path, table.filter(comma), column, expected)
     refuse(path, problems)
     return parsed
+
+
+def with_seeds(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """Add ``seed``: a digest of the label vector, null where a label is.
+
+    Labels of a seed are those of every clip that imitates it, so equal vectors tell a seed.
+    """
+    vectors = table.select(columns).unique(maintain_order=True).drop_nulls()
+    names = [digest(*(value.hex() for value in row))[:12] for row in vectors.iter_rows()]
+    vectors = vectors.with_columns(seed=pl.Series(names, dtype=pl.String))
+    return table.join(vectors, on=list(columns), how="left", maintain_order="left")
 
 
 def one_row_each(path: Path, table: pl.DataFrame, column: str) -> None:

@@ -1,0 +1,120 @@
+"""Verbs about scores: of stored results, and of predictions from any tool."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from affectbench.cli.terminal import Json, print_table, remarks_line, task_of
+from affectbench.errors import BadData, MissingData
+from affectbench.schema import GROUPS
+
+Draws = Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")]
+Interval = Annotated[
+    str | None,
+    typer.Option("--interval", help="Resample speaker, seed or clip; the task's own by default."),
+]
+Labels = Annotated[
+    Path | None,
+    typer.Option("--labels", help="CSV or corpus folder with the labels of the clips."),
+]
+Groups = Annotated[
+    Path | None,
+    typer.Option("--groups", help="CSV that tells speakers, countries, ... of clips or speakers."),
+]
+Support = Annotated[
+    Path | None, typer.Option("--support", help="CSV that names the support clips (few-shot).")
+]
+
+
+def score(
+    what: Annotated[str, typer.Argument(help="A folder of results, or a task.")],
+    predictions: Annotated[
+        Path | None, typer.Argument(help="With a task: a CSV of predictions from any tool.")
+    ] = None,
+    labels: Labels = None,
+    groups: Groups = None,
+    support: Support = None,
+    part: Annotated[str | None, typer.Option("--part", help="train, dev or test.")] = None,
+    draws: Draws = 10_000,
+    interval: Interval = None,
+    as_json: Json = False,
+) -> None:
+    """Score stored results again, or a file of predictions: no model and no audio is needed."""
+    scoring = scoring_of(draws, interval)
+    if predictions is None:
+        score_folder(Path(what), labels, scoring, as_json=as_json)
+        return
+    from affectbench import scoring as scores
+    from affectbench.store import plain
+    from affectbench.truth import read_truth
+
+    task = task_of(what)
+    if labels is None:
+        raise MissingData(
+            "No --labels was given. Expected a CSV with the ids and labels of the clips, or the "
+            f"folder of {task.corpus.title}."
+        )
+    truth = read_truth(labels, task, groups=groups, support=support)
+    result = scores.score_file(predictions, task, truth, scoring, part=part)
+    tell(plain(scores.summary_json(result, task, scoring)), as_json=as_json)
+
+
+def score_folder(folder: Path, labels: Path | None, scoring: Any, *, as_json: bool) -> None:
+    """Score every system in a folder of results, test labels filled in where they are given."""
+    from affectbench import results
+    from affectbench.scoring import score_system
+
+    folders = results.system_folders(folder)
+    if not folders:
+        raise MissingData(
+            f"{folder} holds no results. Expected <task>/<system>/seed<k>/result.json; or name a "
+            "task and a file: affectbench score TASK predictions.csv --labels labels.csv"
+        )
+    for place in folders:
+        task = task_of(results.task_name(place))
+        if labels is not None:
+            results.unblind(place, task, labels)
+        score_system(place, task, scoring)
+        tell(json.loads((place / "summary.json").read_text()), as_json=as_json)
+        if not as_json:
+            typer.echo(f"\nStored in {place}.")
+
+
+def scoring_of(draws: int, interval: str | None) -> Any:
+    """How intervals are made, from the flags."""
+    from affectbench.scoring import Scoring
+
+    allowed = (*GROUPS, "clip")
+    if interval is not None and interval not in allowed:
+        raise BadData(f"--interval is '{interval}'. Expected one of {', '.join(allowed)}.")
+    return Scoring(draws=draws, group_by=interval)
+
+
+def tell(summary: dict[str, Any], *, as_json: bool) -> None:
+    """Scores on the terminal: every metric and output, then the notes."""
+    from affectbench.board import interval, number
+
+    if as_json:
+        typer.echo(json.dumps(summary, indent=2, ensure_ascii=False))
+        return
+    for part, metrics in summary["scores"].items():
+        ranking = metrics[summary["metric"]]
+        resampled = f", {ranking['groups']:,} {ranking['group_by']}s" if ranking["groups"] else ""
+        typer.echo(
+            f"\n{summary['task']}  {summary['system']}  {part}  "
+            f"({ranking['clips']:,} clips{resampled})"
+        )
+        rows = [(key, number(score["value"]), interval(score)) for key, score in metrics.items()]
+        rows += [
+            (f"  {name}", number(o["value"]), interval(o)) for name, o in ranking["outputs"].items()
+        ]
+        print_table(("metric", "value", f"{ranking['level']:.0%} interval"), rows)
+    for part, left in summary["unscored"].items():
+        if left:
+            typer.echo(f"  {part}: {left:,} clips were not scored: no label or no prediction.")
+    for note in summary["notes"]:
+        remarks_line(note)
