@@ -144,7 +144,7 @@ def _of_file(path: Path, task: Task) -> pl.DataFrame:
         "clip",
         labels.ROW,
         *(pl.col(h).alias(c) for h, c in headers.items()),
-        *_group_columns(table, task.columns),
+        *_group_columns(table, task, taken=task.columns),
     )
     for target in task.targets:
         if target.kind == "regression":
@@ -175,9 +175,10 @@ def _with_id(path: Path, table: pl.DataFrame, form: Submission | None) -> pl.Dat
     return table
 
 
-def _group_columns(table: pl.DataFrame, taken: Sequence[str] = ()) -> list[pl.Expr]:
+def _group_columns(table: pl.DataFrame, task: Task, taken: Sequence[str] = ()) -> list[pl.Expr]:
     """What the file says of speakers and parts, under our names but those that are ``taken``."""
     plain = {name.strip().lower(): name for name in reversed(table.columns)}
+    classes = {t.columns[0]: t.classes for t in task.corpus.targets if t.classes}
     found: list[pl.Expr] = []
     for group, names in NAMES.items():
         if group in taken:
@@ -193,18 +194,22 @@ def _group_columns(table: pl.DataFrame, taken: Sequence[str] = ()) -> list[pl.Ex
             value = value.cast(pl.Float64, strict=False)
         elif group == "sex":
             value = value.str.to_lowercase()
+        elif group in classes:
+            value = value.replace(_codes(classes[group]))
         found.append(value.alias(group))
     return found
 
 
 def _classes(path: Path, table: pl.DataFrame, column: str, classes: Sequence[str]) -> pl.DataFrame:
     """``table`` with class names, also where the file has their codes 0, 1, ..."""
-    codes = {str(code): name for code, name in enumerate(classes)}
-    codes |= {f"{code}.0": name for code, name in enumerate(classes)}
-    if not set(classes) & set(codes):
-        table = table.with_columns(pl.col(column).replace(codes))
+    table = table.with_columns(pl.col(column).replace(_codes(classes)))
     labels.choices(path, table, column, classes, blank_ok=True)
     return table
+
+
+def _codes(classes: Sequence[str]) -> dict[str, str]:
+    """Class names by code, as ``1`` and as the ``1.0`` of a column with blanks."""
+    return {text: name for i, name in enumerate(classes) for text in (str(i), f"{i}.0")}
 
 
 def _with_groups(table: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
@@ -214,7 +219,7 @@ def _with_groups(table: pl.DataFrame, path: Path, task: Task) -> pl.DataFrame:
     key = "clip" if plain & {*IDS} else "speaker"
     if key == "clip":
         other = _with_id(path, other, task.submission)
-    known = other.select(*(["clip"] if key == "clip" else []), *_group_columns(other))
+    known = other.select(*(["clip"] if key == "clip" else []), *_group_columns(other, task))
     if key not in known.columns or key not in table.columns:
         raise MissingData(
             f"{path} names neither clips nor speakers that the labels name. Found: "
@@ -232,7 +237,7 @@ def _support_ids(path: Path, task: Task) -> list[str]:
         raise BadData(f"{path} is a folder. Expected a CSV such as data_info.csv.")
     table = _with_id(path, labels.read_csv(path, []), task.submission)
     if set(task.columns) <= set(table.columns):
-        table = table.with_columns(_group_columns(table))
+        table = table.with_columns(_group_columns(table, task))
         if "part" in table.columns:
             table = table.filter(pl.col("part") == "test")
         table = table.drop_nulls(list(task.columns))

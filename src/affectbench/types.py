@@ -150,6 +150,7 @@ class Metric:
     low: float  # worst value
     high: float  # best value
     source: str
+    about: str = ""  # how it is computed, in a sentence
     parts: tuple[Metric, ...] = ()  # of a composite: one a target, in the order of the task's
     # (truth, prediction) -> low and high [C] of each output: an interval that was published with
     # the measure and is no bootstrap by group

@@ -218,8 +218,9 @@ CODE: Final = (
         holds="It writes the output for the first support clip, from before the adaptation, under "
         "the name of the query; only the last clip of a speaker is predicted; weights are carried "
         "from speaker to speaker; batch normalisation stays in training mode. The printed .444, "
-        "far below what no personalisation gives, may come from that. Ours adapts a copy, predicts "
-        "all other clips of the speaker, and restores.",
+        "far below what no personalisation gives, may come from that. The protocol here: adapt a "
+        "copy, predict all other clips of the speaker, restore. A system that does not adapt is "
+        "run as it is, and its result says that support labels were not used.",
         source=EXVO_CODE,
     ),
     Erratum(
