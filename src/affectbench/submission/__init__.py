@@ -1,5 +1,6 @@
 """Files that are handed in for a blind test: read, repair, refuse, write, pack."""
 
+from affectbench.submission.bundle import Bundle, read_bundle, write_bundle
 from affectbench.submission.names import check_team, form_of, name_of, parse_name
 from affectbench.submission.packing import Packed, pack
 from affectbench.submission.reading import Handed, read
@@ -8,6 +9,7 @@ from affectbench.submission.verdict import Refused, Repair
 from affectbench.submission.writing import content, write, write_new
 
 __all__ = [
+    "Bundle",
     "Handed",
     "Packed",
     "Refused",
@@ -21,6 +23,8 @@ __all__ = [
     "pack",
     "parse_name",
     "read",
+    "read_bundle",
     "write",
+    "write_bundle",
     "write_new",
 ]

@@ -72,18 +72,23 @@ def _plain(character: str) -> bool:
     return character.isalpha() or character in "0123456789"
 
 
-def name_of(task: Task, team: str, number: int, ending: str = ".csv") -> str:
+def name_of(task: Task, team: str, number: int) -> str:
     """``A-VB-High_<team>_<number>.csv``.
 
     Raises:
         BadData: the team's name cannot be used (``check_team``), or the number is not 1 to 999.
     """
+    return f"{numbered(form_of(task).stem, team, number)}.csv"
+
+
+def numbered(stem: str, team: str, number: int) -> str:
+    """``<stem>_<team>_<number>``; errors as ``name_of``."""
     if not 1 <= number <= MOST_NUMBER:
         raise BadData(
             f"The submission number is {number}. Expected 1 for a team's first, then 2, ..., up "
             f"to {MOST_NUMBER}."
         )
-    return f"{form_of(task).stem}_{check_team(team)}_{number}{ending}"
+    return f"{stem}_{check_team(team)}_{number}"
 
 
 def parse_name(filename: str) -> tuple[str, str, int] | None:
