@@ -10,6 +10,7 @@ that occur in the truth or among the predictions, as scikit-learn's ``recall_sco
 from __future__ import annotations
 
 from functools import partial
+from math import isnan
 from typing import Any, Final
 
 import numpy as np
@@ -69,11 +70,14 @@ def _of_labels(metric: Metric, truth: ArrayLike, prediction: ArrayLike) -> float
 
 def _labels(labels: ArrayLike, what: str) -> NDArray[Any]:
     """Labels as a vector of text or integers."""
-    array = np.asarray(labels)
+    # a list as it is: NumPy would make the text "nan" of a NaN among names
+    array = np.asarray(labels, dtype=object if isinstance(labels, list | tuple) else None)
     if array.ndim != 1:
         raise BadData(f"The {what} has the shape {array.shape}; expected a vector [N] of labels.")
-    if array.dtype.kind == "O":
-        missing = sum(label is None or isinstance(label, float) for label in array)
+    if array.dtype.kind in "OT":
+        missing = sum(
+            label is None or (isinstance(label, float) and isnan(label)) for label in array
+        )
         if missing:
             raise BadData(f"The {what} lacks {missing:,} labels; leave those clips out of both.")
         array = np.array(array.tolist())

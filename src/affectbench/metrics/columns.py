@@ -42,18 +42,24 @@ def values_of(metric: Metric, truth: ArrayLike, prediction: ArrayLike) -> Floats
 
 
 def numbers(values: ArrayLike, what: str) -> Floats:
-    """Values as float64; None is NaN.
+    """Values as float64; None and what a masked array hides are NaN.
 
     Raises:
         BadData: they are no numbers, or rows of different lengths.
     """
     try:
-        return np.asarray(values, dtype=np.float64)
+        array = np.asarray(values)
+        if array.dtype.kind not in "biufO":  # text and dates would be converted, too
+            raise TypeError(array.dtype)
+        array = array.astype(np.float64, copy=False)
     except (TypeError, ValueError):
         raise BadData(
             f"The {what} is no array of numbers. Expected numbers in rows of one length, "
             "NaN where one is missing."
         ) from None
+    if hasattr(values, "filled"):  # a masked array
+        array = np.where(getattr(values, "mask", False), np.nan, array)
+    return array
 
 
 def columns_of(
@@ -62,7 +68,7 @@ def columns_of(
     """Both as float64 [N, C]; a vector is one column.
 
     Raises:
-        BadData: the shapes differ, or are not [N, ``outputs``].
+        BadData: the shapes differ, or are not [N, ``outputs``] with at least one column.
     """
     if truth.shape != prediction.shape:
         raise BadData(
@@ -72,9 +78,9 @@ def columns_of(
     x, y = (
         np.asarray(a[:, None] if a.ndim == 1 else a, dtype=np.float64) for a in (truth, prediction)
     )
-    if x.ndim != 2 or x.shape[1] != outputs:
+    if x.ndim != 2 or x.shape[1] != outputs or not outputs:
         raise BadData(
-            f"Truth and prediction have the shape {truth.shape}; expected [N, {outputs}]."
+            f"Truth and prediction have the shape {truth.shape}; expected [N, {outputs or 'C'}]."
         )
     return x, y
 

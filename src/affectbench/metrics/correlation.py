@@ -87,7 +87,7 @@ def mean_spearman(truth: ArrayLike, prediction: ArrayLike, *, over: str = "colum
             the mean label vector is undefined in the first and far above 0 in the others.
 
     Returns:
-        A value in -1..1; NaN where a rho that is averaged is undefined.
+        A value in -1..1; NaN where a rho that is averaged is undefined, or there is none.
 
     Raises:
         BadData: the two are not matrices of one shape.
@@ -98,6 +98,8 @@ def mean_spearman(truth: ArrayLike, prediction: ArrayLike, *, over: str = "colum
         raise BadData(f"The shapes are {x.shape} and {y.shape}; expected [N, C] for both.")
     if over not in OVER:
         raise UnknownName(f"over is '{over}'. Expected one of: {', '.join(OVER)}.")
+    if not x.size:
+        return float("nan")
     if over == "cells":
         return spearman(x.ravel(), y.ravel())
     values = spearman_per_column(x, y) if over == "columns" else spearman_per_column(x.T, y.T)
