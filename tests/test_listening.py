@@ -109,6 +109,8 @@ def test_ratings_that_say_nothing_are_undefined():
 BAD_HEEP = [
     (np.eye(3), np.zeros((3, 2)), r"target has the shape \(3, 3\) and the rating \(3, 2\)"),
     (np.zeros(3), np.zeros(3), r"shape \(3,\).*expected \[N, C\] for both"),
+    (np.eye(3), np.full((3, 3), "1"), r"rating is no array of numbers"),
+    ([["Awe"]], np.eye(3), r"target is no array of numbers"),
     (np.full((3, 3), 1 / 3), np.eye(3), r"3 of 3 rows of the target.*one emotion a clip"),
     (np.zeros((3, 3)), np.eye(3), r"3 of 3 rows of the target"),
     (np.triu(np.ones((3, 3))), np.eye(3), r"2 of 3 rows of the target"),
@@ -194,6 +196,8 @@ def test_rows_keep_their_axes():
 BAD_S_GEN = [
     ([1, 2], [0.5], r"distances have the shape \(2,\) and the HEEPs \(1,\); expected the same"),
     (1.0, 0.5, r"distances have the shape \(\)"),
+    (["1", "2"], [0.5, 0.5], r"list of distances is no array of numbers"),
+    ([1, 2], [0.5, "?"], r"list of HEEPs is no array of numbers"),
     ([], [], r"distances have the shape \(0,\)"),
     ([1, -0.1], [0.5, 0.5], r"1 of 2 Fréchet distances are below 0; expected 0 or more.*sound"),
     ([1, 2], [1.5, -INF], r"2 of 2 HEEPs are outside -1\.\.1; expected correlations"),

@@ -23,12 +23,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from affectbench.errors import BadData, UnknownName
+from affectbench.metrics.columns import numbers
 from affectbench.types import Floats
 
 OFFICIAL_EPSILON: Final = 1e-6  # added to the diagonals where the root is not finite
@@ -58,7 +59,7 @@ class Moments:
     clips: int | None = None  # N; None where it is not known, as of published statistics
 
     def __post_init__(self) -> None:
-        mean, covariance = _numbers(self.mean), _numbers(self.covariance)
+        mean, covariance = numbers(self.mean, "mean"), numbers(self.covariance, "covariance")
         if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
             raise BadData(
                 f"Moments have a mean of the shape {mean.shape} and a covariance of the shape "
@@ -293,20 +294,9 @@ def _official(one: Moments, two: Moments) -> float:
 _DISTANCE: Final = {"sound": _sound, "official": _official}
 
 
-def _numbers(values: Any) -> Floats:
-    """As float64."""
-    try:
-        return np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise BadData(
-            f"Features are a {type(values).__name__} that does not hold plain numbers; "
-            "expected an array [N, D], one row a clip."
-        ) from None
-
-
 def _features(features: ArrayLike) -> Floats:
     """[N, D] in float64, finite, D at least 1."""
-    x = _numbers(features)
+    x = numbers(features, "set of features")
     if x.ndim != 2 or not x.shape[1]:
         raise BadData(f"Features have the shape {x.shape}; expected [N, D], one row a clip.")
     bad = int((~(np.abs(x) <= LARGEST_FEATURE)).any(axis=1).sum())

@@ -31,6 +31,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from affectbench.errors import BadData, UnknownName
+from affectbench.metrics.columns import numbers
 from affectbench.metrics.correlation import pearson, pearson_per_column
 from affectbench.types import Floats, Metric
 
@@ -125,8 +126,7 @@ def s_gen_per_emotion(frechet: ArrayLike, heep: ArrayLike) -> Floats:
 
     Source: equation 4 of the workshop paper (arXiv:2403.14048).
     """
-    distance = np.asarray(frechet, dtype=np.float64)
-    agreement = np.asarray(heep, dtype=np.float64)
+    distance, agreement = numbers(frechet, "list of distances"), numbers(heep, "list of HEEPs")
     if distance.shape[-1:] in {(), (0,)} or agreement.shape not in {distance.shape, ()}:
         raise BadData(
             f"The Fréchet distances have the shape {distance.shape} and the HEEPs "
@@ -149,8 +149,7 @@ def s_gen_per_emotion(frechet: ArrayLike, heep: ArrayLike) -> Floats:
 
 def _matrices(target: ArrayLike, rating: ArrayLike) -> tuple[Floats, Floats]:
     """Both as float64 [N, C], and what they have to be."""
-    meant = np.asarray(target, dtype=np.float64)
-    heard = np.asarray(rating, dtype=np.float64)
+    meant, heard = numbers(target, "target"), numbers(rating, "rating")
     if meant.ndim != 2 or meant.shape != heard.shape:
         raise BadData(
             f"The target has the shape {meant.shape} and the rating {heard.shape}; expected "
