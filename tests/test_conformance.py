@@ -70,26 +70,50 @@ def test_task(task):
     assert task.split.disjoint == "speaker"
 
 
-def truth_for(metric, rng, n=60, outputs=4):
+def truth_for(metric, rng, n=60):
+    """A truth of the metric's kind and its C, or a tuple of them, one a part."""
+    if metric.kind == "composite":
+        return tuple(zip(*(truth_for(part, rng, n) for part in metric.parts), strict=True))
     if metric.kind == "classification":
-        return rng.permutation(np.arange(n) % outputs)
-    return rng.uniform(size=(n, outputs))
+        return rng.permutation(np.arange(n) % 4), 4
+    return rng.uniform(size=(n, 4)), 4
+
+
+def in_order(truth, order):
+    """The clips of all parts in another order."""
+    return tuple(x[order] for x in truth) if isinstance(truth, tuple) else truth[order]
 
 
 @rows("metric", METRICS.values(), ids=METRICS)
+def test_metric_row(metric):
+    assert metric.source
+    assert metric.about
+    assert "|" not in metric.about + metric.source  # both stand in tables of Markdown
+    assert all(part is METRICS[part.key] for part in metric.parts)
+    assert bool(metric.parts) == (metric.kind == "composite")
+    assert metric.low != metric.high
+
+
+OF_CLIPS = [metric for metric in METRICS.values() if metric.kind != "generation"]
+
+
+@rows("metric", OF_CLIPS, ids=[metric.key for metric in OF_CLIPS])
 def test_metric(metric):
     rng = np.random.default_rng(0)
-    truth = truth_for(metric, rng)
-    perfect = float(metric.combine(metric.compute(truth, truth, 4)))
+    truth, outputs = truth_for(metric, rng)
+    perfect = float(metric.combine(metric.compute(truth, truth, outputs)))
     assert perfect == pytest.approx(metric.high, abs=0.02)  # official CCC: (n - 1) / n
-    other = rng.permutation(truth)
-    value = metric.compute(truth, other, 4)
-    assert value.shape == (4,)
-    assert metric.low <= float(metric.combine(value)) < perfect
-    order = rng.permutation(len(truth))
-    np.testing.assert_allclose(metric.compute(truth[order], other[order], 4), value, atol=1e-4)
-    draws = metric.resampled(truth, other, np.arange(60) % 6, np.ones((3, 6), np.int64), 4)
+    other = in_order(truth, rng.permutation(60))
+    value = metric.compute(truth, other, outputs)
+    assert value.shape == (len(metric.parts) or outputs,)
+    worst, got, best = metric.low, float(metric.combine(value)), perfect
+    assert worst <= got < best or worst >= got > best
+    order = rng.permutation(60)
+    again = metric.compute(in_order(truth, order), in_order(other, order), outputs)
+    np.testing.assert_allclose(again, value, atol=1e-4)
+    draws = metric.resampled(truth, other, np.arange(60) % 6, np.ones((3, 6), np.int64), outputs)
     np.testing.assert_allclose(draws, np.tile(value, (3, 1)), atol=2e-4)
+    assert metric.combine(draws).shape == (3,)
 
 
 @pytest.fixture(scope="module")

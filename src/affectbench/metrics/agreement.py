@@ -159,7 +159,7 @@ def _official_resampled(
     return np.where((rows >= 2) & (below > ROUNDING * squares / rows), value, np.nan)
 
 
-def _row(variant: str, compute: Any, resampled: Any, source: str) -> Metric:
+def _row(variant: str, compute: Any, resampled: Any, source: str, about: str) -> Metric:
     return Metric(
         name="ccc",
         variant=variant,
@@ -170,18 +170,31 @@ def _row(variant: str, compute: Any, resampled: Any, source: str) -> Metric:
         low=-1.0,
         high=1.0,
         source=source,
+        about=f"mean over columns of the concordance correlation: {about}",
     )
 
 
 _POPULATION: Final = partial(_resampled, ddof=0)
 _SAMPLE: Final = partial(_resampled, ddof=1)
-CCC_POPULATION: Final = _row("population", of_all_clips(_POPULATION), _POPULATION, LIN)
+CCC_POPULATION: Final = _row(
+    "population",
+    of_all_clips(_POPULATION),
+    _POPULATION,
+    LIN,
+    "2 S_xy / (S_xx + S_yy + n d²), all moments over n",
+)
 CCC_SAMPLE: Final = _row(
-    "sample", of_all_clips(_SAMPLE), _SAMPLE, f"{LIN}, with every moment over n - 1"
+    "sample",
+    of_all_clips(_SAMPLE),
+    _SAMPLE,
+    f"{LIN}, with every moment over n - 1",
+    "2 S_xy / (S_xx + S_yy + (n - 1) d²), all moments over n - 1",
 )
 CCC_OFFICIAL: Final = _row(
     "official",
     _official,
     _official_resampled,
     "ExVo 2022 (arXiv:2205.01780) and A-VB 2022 (arXiv:2207.03572), feature baselines",
+    "(2 S_xy / n) / ((S_xx + S_yy) / (n - 1) + d²) with float32 means, each column rounded to "
+    "4 decimals before the mean",
 )

@@ -150,7 +150,7 @@ def _sum(values: Floats) -> Floats:
     return np.asarray(values.sum(axis=-1))
 
 
-def _row(name: str, variant: str, resampled: Any, combine: Any, source: str) -> Metric:
+def _row(name: str, variant: str, resampled: Any, combine: Any, source: str, about: str) -> Metric:
     return Metric(
         name=name,
         variant=variant,
@@ -161,6 +161,7 @@ def _row(name: str, variant: str, resampled: Any, combine: Any, source: str) -> 
         low=0.0,
         high=1.0,
         source=source,
+        about=about,
     )
 
 
@@ -170,6 +171,7 @@ UAR_TRUTH: Final = _row(
     partial(_recalls, union=False),
     _mean_of_defined,
     "Schuller et al. 2009, The INTERSPEECH 2009 Emotion Challenge: mean recall per class",
+    "mean of the recalls of the classes that occur in the truth",
 )
 UAR_UNION: Final = _row(
     "uar",
@@ -177,7 +179,14 @@ UAR_UNION: Final = _row(
     partial(_recalls, union=True),
     _mean_of_defined,
     'scikit-learn recall_score(average="macro"), as A-VB 2022 (arXiv:2207.03572) uses it',
+    "mean of the recalls of the classes that occur in the truth or among the predictions: one "
+    "that is only predicted counts as 0",
 )
 ACCURACY: Final = _row(
-    "accuracy", "share", _shares, _sum, "share of clips that are right; the values sum to it"
+    "accuracy",
+    "share",
+    _shares,
+    _sum,
+    'scikit-learn accuracy_score; "weighted accuracy" in older work on emotion',
+    "share of all clips whose class is right; the values of the classes sum to it",
 )

@@ -125,7 +125,7 @@ def _each(
     return list(zip(parts, truth, prediction, outputs, strict=True))
 
 
-def _s_mtl(variant: str, parts: tuple[Metric, ...], source: str) -> Metric:
+def _s_mtl(variant: str, parts: tuple[Metric, ...], source: str, about: str) -> Metric:
     return Metric(
         name="s_mtl",
         variant=variant,
@@ -136,13 +136,19 @@ def _s_mtl(variant: str, parts: tuple[Metric, ...], source: str) -> Metric:
         low=0.0,
         high=1.5,
         source=source,
+        about=f"3 / (1 / C + 1 / U + MAE) of mean CCC, UAR and MAE in years: {about}",
         parts=parts,
     )
 
 
 EXVO: Final = "ExVo 2022 (arXiv:2205.01780), equation 1 of the workshop paper"
 _COMBINE: Final = {"sound": _sound, "official": _official}
-S_MTL_SOUND: Final = _s_mtl("sound", (CCC_POPULATION, UAR_TRUTH, MAE), EXVO)
+S_MTL_SOUND: Final = _s_mtl(
+    "sound", (CCC_POPULATION, UAR_TRUTH, MAE), EXVO, "0 where C or U is not above 0"
+)
 S_MTL_OFFICIAL: Final = _s_mtl(
-    "official", (CCC_OFFICIAL, UAR_UNION, MAE), f"{EXVO}, as its code computes it"
+    "official",
+    (CCC_OFFICIAL, UAR_UNION, MAE),
+    f"{EXVO}, as its code computes it",
+    "of official CCCs, rounded to 4 decimals, undefined where C is negative",
 )

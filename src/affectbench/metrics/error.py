@@ -61,5 +61,6 @@ MAE: Final = Metric(
     combine=mean_of_columns,
     low=float("inf"),
     high=0.0,
-    source="mean absolute error; ExVo 2022 (arXiv:2205.01780) uses it for age, in years",
+    source="ExVo 2022 (arXiv:2205.01780) uses it for age, in years",
+    about="mean over columns of the mean absolute error over clips, in the unit of the label",
 )
