@@ -1,7 +1,7 @@
-"""How long ``import affectbench`` and ``affectbench --help`` take, best of several fresh processes.
+"""How long ``import affectbench``, its metrics and ``affectbench --help`` take.
 
-Both are compared with the bare interpreter of the same run. With --limit it fails when one of them
-takes longer than so many seconds.
+Best of several fresh processes, compared with the bare interpreter of the same run. With --limit
+it fails when one of them takes longer than so many seconds.
 """
 
 import argparse
@@ -12,6 +12,8 @@ import time
 COMMANDS = {
     "python": ["-c", "pass"],
     "import affectbench": ["-c", "import affectbench"],
+    "import numpy": ["-c", "import numpy"],
+    "import affectbench.metrics": ["-c", "import affectbench.metrics"],
     "affectbench --help": ["-m", "affectbench", "--help"],
 }
 
@@ -34,7 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     taken = {name: best(arguments, options.repeats) for name, arguments in COMMANDS.items()}
     for name, seconds in taken.items():
-        print(f"{name:<20} {seconds:.3f} s  {seconds / taken['python']:5.1f} x python")
+        print(f"{name:<26} {seconds:.3f} s  {seconds / taken['python']:5.1f} x python")
     return int(options.limit is not None and max(taken.values()) > options.limit)
 
 
