@@ -116,6 +116,24 @@ def test_metric(metric):
     assert metric.combine(draws).shape == (3,)
 
 
+OF_SETS = [metric for metric in METRICS.values() if metric.kind == "generation"]
+
+
+@rows("metric", OF_SETS, ids=[metric.key for metric in OF_SETS])
+def test_metric_of_generation(metric):
+    distance, heep = np.array([[1.0, 2, 4], [8, np.nan, 8]]), np.array([[1.0, 0, -1], [0.5, 0, 1]])
+    value = metric.compute(distance, heep, 3)
+    assert value.shape == (2, 3)
+    np.testing.assert_array_equal(np.isnan(value), np.isnan(distance))
+    np.testing.assert_array_equal(metric.compute(distance[0], heep[0], 3), value[0])
+    combined = metric.combine(value)
+    assert combined.shape == (2,)
+    assert metric.low <= combined.min() <= combined.max() < metric.high
+    assert metric.combine(metric.compute(distance / 2, heep, 3)).min() > combined.min()
+    with pytest.raises(AffectBenchError, match="expected the generated clips"):
+        metric.resampled(distance, heep, np.zeros(2, np.intp), np.ones((1, 1)), 3)
+
+
 @pytest.fixture(scope="module")
 def waves(tmp_path_factory):
     """Tone, noise, silence and a 10 ms clip, prepared."""

@@ -20,10 +20,26 @@ from affectbench.metrics.correlation import (
     mean_spearman,
     pearson,
     pearson_per_column,
+    published_bounds,
     spearman,
     spearman_per_column,
 )
 from affectbench.metrics.error import MAE, mae, mae_per_column
+from affectbench.metrics.frechet import (
+    Moments,
+    frechet,
+    frechet_extrapolated,
+    kernel_distance,
+    moments,
+)
+from affectbench.metrics.listening import (
+    S_GEN_MEAN,
+    S_GEN_PUBLISHED,
+    heep,
+    s_gen,
+    s_gen_per_emotion,
+    target_matrix,
+)
 from affectbench.types import Metric, Table
 
 METRICS: Final[Table[Metric]] = Table(
@@ -40,20 +56,31 @@ METRICS: Final[Table[Metric]] = Table(
     ACCURACY,
     S_MTL_SOUND,
     S_MTL_OFFICIAL,
+    S_GEN_MEAN,
+    S_GEN_PUBLISHED,
 )
 
 __all__ = [
     "METRICS",
+    "Moments",
     "accuracy",
     "ccc",
     "ccc_per_column",
+    "frechet",
+    "frechet_extrapolated",
+    "heep",
+    "kernel_distance",
     "mae",
     "mae_per_column",
     "mean_spearman",
+    "moments",
     "pearson",
     "pearson_per_column",
+    "s_gen",
+    "s_gen_per_emotion",
     "s_mtl",
     "spearman",
     "spearman_per_column",
+    "target_matrix",
     "uar",
 ]

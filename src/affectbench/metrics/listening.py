@@ -230,7 +230,7 @@ def _resampled(
     )
 
 
-def _s_gen(variant: str, source: str) -> Metric:
+def _s_gen(variant: str, source: str, about: str) -> Metric:
     return Metric(
         name="s_gen",
         variant=variant,
@@ -241,6 +241,7 @@ def _s_gen(variant: str, source: str) -> Metric:
         low=-0.5,
         high=float("inf"),
         source=source,
+        about=f"mean over emotions of (1 / FID + HEEP) / 2, {about}",
     )
 
 
@@ -249,5 +250,7 @@ _COMBINE: Final = {
     "mean": partial(_over_emotions, published=False),
     "published": partial(_over_emotions, published=True),
 }
-S_GEN_MEAN: Final = _s_gen("mean", EXVO)
-S_GEN_PUBLISHED: Final = _s_gen("published", f"{EXVO}, Table 6b")
+S_GEN_MEAN: Final = _s_gen("mean", EXVO, "of those that have a value")
+S_GEN_PUBLISHED: Final = _s_gen(
+    "published", f"{EXVO}, Table 6b", "0 for an emotion without a value"
+)
