@@ -1,5 +1,6 @@
 import json
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import audmetric
@@ -155,6 +156,29 @@ def test_ccc_agrees_with_audmetric(n):
     assert ccc(truth, prediction) == pytest.approx(
         audmetric.concordance_cc(truth, prediction), abs=1e-12
     )
+
+
+def exact(truth, prediction, ddof):
+    """CCC of floats as they are, in fractions."""
+    n, x, y = len(truth), [Fraction(v) for v in truth], [Fraction(v) for v in prediction]
+    mx, my = sum(x) / n, sum(y) / n
+    squares = sum((v - mx) ** 2 for v in x) + sum((v - my) ** 2 for v in y)
+    products = sum((v - mx) * (w - my) for v, w in zip(x, y, strict=True))
+    return float(2 * products / (squares + (n - ddof) * (mx - my) ** 2))
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1, 0), (1, 1e9), (1e-160, 0), (1e150, -1e160)])
+@pytest.mark.parametrize("outlier", [1, 1e12])
+def test_ccc_equals_exact_arithmetic(factor, offset, outlier):
+    rng = np.random.default_rng(0)
+    for n in (2, 3, 10, 50):
+        truth = rng.normal(size=n)
+        prediction = 0.5 * truth + rng.normal(size=n)
+        truth[n // 2] *= outlier
+        truth, prediction = truth * factor + offset, prediction * factor + offset
+        for variant, ddof in (("population", 0), ("sample", 1)):
+            expected = exact(truth.tolist(), prediction.tolist(), ddof)
+            assert ccc(truth, prediction, variant=variant) == pytest.approx(expected, abs=1e-14)
 
 
 vectors = hnp.arrays(

@@ -17,10 +17,10 @@ from affectbench.metrics import (
     mean_spearman,
     pearson,
     pearson_per_column,
+    published_bounds,
     spearman,
     spearman_per_column,
 )
-from affectbench.metrics.correlation import published_bounds
 
 GOLDENS = Path(__file__).parents[1] / "../shared/goldens/emotion-share"
 needs_goldens = pytest.mark.skipif(not GOLDENS.is_dir(), reason="no folder ../shared/goldens")

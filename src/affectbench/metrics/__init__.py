@@ -76,6 +76,7 @@ __all__ = [
     "moments",
     "pearson",
     "pearson_per_column",
+    "published_bounds",
     "s_gen",
     "s_gen_per_emotion",
     "s_mtl",
