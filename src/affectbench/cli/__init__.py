@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import folders, runs, scores
+from affectbench.cli import folders, judging, runs, scores, submit
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -31,8 +31,10 @@ for verb in (
         folders.audit,
         folders.export,
     ),
+    *(judging.seal, judging.judge, judging.verify),
 ):
     app.command()(verb)
+app.add_typer(submit.app, name="submit")
 
 
 def main() -> None:
