@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Final
 
 from affectbench import submission
 from affectbench.errata import ERRATA, Erratum, of_task
 from affectbench.store import write_atomic
+from affectbench.submission.names import numbered
 from affectbench.tasks import TASKS
 from affectbench.types import Metric, Target, Task
 
@@ -42,7 +44,7 @@ def write(folder: Path) -> list[Path]:
     written = []
     for name, text in pages().items():
         path = folder / name
-        write_atomic(path, lambda file, text=text: file.write(text.encode()))
+        write_atomic(path, methodcaller("write", text.encode()))
         written.append(path)
     return written
 
@@ -153,6 +155,12 @@ def _metric(metric: Metric, *, ranks: bool) -> str:
 def _hand_in(task: Task) -> list[str]:
     """The official file, or ours."""
     form = submission.form_of(task)
+    if task.protocol == "generate":
+        return [
+            f"{form.source}. A folder or zip of 100 wavs (16 kHz, mono, 16 bit) for each emotion, "
+            f"or for one alone, by name: `Awe/Awe_000.wav`. A team may hand in {form.attempts} "
+            "times."
+        ]
     whose = form.source if form.official else "none was published; this one is ours"
     header = ",".join((form.key, *form.columns))
     name = submission.name_of(task, "team", 1)
@@ -168,6 +176,14 @@ def _hand_in(task: Task) -> list[str]:
 
 def _commands(task: Task) -> str:
     """From a twin to a score card."""
+    if task.protocol == "generate":
+        stem = submission.form_of(task).stem
+        lines = [
+            f"affectbench submit pack FOLDER --task {task.name} --team team --number 1 --out .",
+            f"affectbench score {task.name} {numbered(stem, 'team', 1)}.zip "
+            "--labels CORPUS --ratings ratings.csv",
+        ]
+        return "```sh\n" + "\n".join(lines) + "\n```"
     file = submission.name_of(task, "team", 1)
     support = " --support data_info.csv" if task.protocol == "personalise" else ""
     lines = [f"affectbench run {task.name} --system SYSTEM --data FOLDER"]

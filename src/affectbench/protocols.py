@@ -66,6 +66,11 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         ResultConflict: a result of other data, settings or code lies there and ``overwrite`` is
             False.
     """
+    if task.protocol == "generate":
+        raise BadData(
+            f"{task.name} is won by generated clips, and {system.name} predicts labels. Score a "
+            f"folder of wavs: affectbench score {task.name} FOLDER --labels CORPUS"
+        )
     mode = mode or system.modes[0]
     if mode not in system.modes:
         raise BadData(f"{system.name} has no mode '{mode}'. It has: {', '.join(system.modes)}.")

@@ -3,10 +3,10 @@
 CLIPS, from ``Corpus.read``: one row a clip, these columns first, then the corpus's label columns.
 A label that was not released is null; an unknown speaker is null.
 
-PREDICTIONS, ``{dev,test}.parquet`` of a result: ``clip``, those of ``GROUPS`` that the corpus tells,
-and for each target column c ``truth.c`` and ``prediction.c`` (null where blind, or where no
-prediction could be made). For a classification both are class names, and ``score.<class>`` holds
-the model's score of each class.
+PREDICTIONS, ``{dev,test}.parquet`` of a result: ``clip``, those of ``GROUPS`` that are known, and
+for each target column c ``truth.c`` and ``prediction.c`` (null where blind, or where no prediction
+could be made). For a classification both are class names, and ``score.<class>`` holds the model's
+score of each class.
 """
 
 from __future__ import annotations

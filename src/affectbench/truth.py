@@ -49,6 +49,8 @@ def read_truth(
         MissingData: a file or a column is not there.
         BadData: a cell is no number, out of range or no class; ids that are double.
     """
+    if task.protocol == "generate":
+        raise BadData(f"{task.name} has no labels to score against: its clips are generated.")
     table = _of_folder(path, task) if path.is_dir() else _of_file(path, task)
     if groups is not None:
         table = _with_groups(table, groups, task)

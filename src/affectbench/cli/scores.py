@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from affectbench.cli.terminal import Json, print_table, remarks_line, task_of
+from affectbench.cli.terminal import Json, features_of, print_table, remarks_line, task_of
 from affectbench.errors import BadData, MissingData
-from affectbench.schema import GROUPS
+
+if TYPE_CHECKING:
+    from affectbench.types import Task
 
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")]
 Interval = Annotated[
@@ -39,6 +43,12 @@ def score(
     groups: Groups = None,
     support: Support = None,
     part: Annotated[str | None, typer.Option("--part", help="train, dev or test.")] = None,
+    ratings: Annotated[
+        Path | None, typer.Option("--ratings", help="CSV of listeners (generated clips).")
+    ] = None,
+    features: Annotated[
+        str, typer.Option("--features", help="Space of the distance (generated clips).")
+    ] = "egemaps",
     draws: Draws = 10_000,
     interval: Interval = None,
     as_json: Json = False,
@@ -58,6 +68,9 @@ def score(
             "No --labels was given. Expected a CSV with the ids and labels of the clips, or the "
             f"folder of {task.corpus.title}."
         )
+    if task.protocol == "generate":
+        score_clips(task, predictions, labels, ratings, features, as_json=as_json)
+        return
     truth = read_truth(labels, task, groups=groups, support=support)
     result = scores.score_file(predictions, task, truth, scoring, part=part)
     tell(plain(scores.summary_json(result, task, scoring)), as_json=as_json)
@@ -84,8 +97,48 @@ def score_folder(folder: Path, labels: Path | None, scoring: Any, *, as_json: bo
             typer.echo(f"\nStored in {place}.")
 
 
+def score_clips(
+    task: Task, path: Path, data: Path, ratings: Path | None, features: str, *, as_json: bool
+) -> None:
+    """Score a bundle of generated clips."""
+    from affectbench.board import interval, number
+    from affectbench.generation import score_bundle
+    from affectbench.store import plain
+
+    found = score_bundle(
+        path, task, data, features_of(features), ratings=ratings, workers=os.cpu_count() or 1
+    )
+    told = plain(asdict(found))
+    if as_json:
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    for key, rows in told["scores"].items():
+        if "" in rows:
+            typer.echo(f"  {key:<18} {number(rows['']['value'])}  {interval(rows[''])}")
+    header = ("emotion", "Fréchet", "interval", "extrapolated", "kernel", "HEEP", "S_GEN")
+    scores = told["scores"]
+    print_table(
+        header,
+        [
+            (
+                name,
+                number(scores["frechet.sound"][name]["value"]),
+                interval(scores["frechet.sound"][name]),
+                number(told["extrapolated"].get(name)),
+                number(told["kernel"].get(name)),
+                number(scores["heep.column"][name]["value"]),
+                number(scores["s_gen"][name]["value"]),
+            )
+            for name in scores["frechet.sound"]
+        ],
+    )
+    for note in told["notes"]:
+        remarks_line(note)
+
+
 def scoring_of(draws: int, interval: str | None) -> Any:
     """How intervals are made, from the flags."""
+    from affectbench.schema import GROUPS
     from affectbench.scoring import Scoring
 
     allowed = (*GROUPS, "clip")

@@ -17,7 +17,7 @@ import typer
 from affectbench.errors import BadData, MissingData
 
 if TYPE_CHECKING:
-    from affectbench.types import Corpus, System, Task
+    from affectbench.types import Corpus, FeatureSet, System, Task
 
 Data = Annotated[Path | None, typer.Option("--data", help="Root of the corpus folder.")]
 Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
@@ -60,6 +60,14 @@ def system_of(name: str) -> System:
 
     system: System = from_file(name) if ":" in name else SYSTEMS[name]
     return system
+
+
+def features_of(name: str) -> FeatureSet:
+    """A feature set by its name in ``FEATURES``, or from a file."""
+    from affectbench.features import FEATURES
+
+    features: FeatureSet = from_file(name) if ":" in name else FEATURES[name]
+    return features
 
 
 def data_of(data: Path | None, corpus: Corpus) -> Path:
