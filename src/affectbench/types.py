@@ -155,6 +155,8 @@ class Metric:
     # (truth, prediction) -> low and high [C] of each output: an interval that was published with
     # the measure and is no bootstrap by group
     bounds: Callable[[Floats, Floats], tuple[Floats, Floats]] | None = None
+    bounds_level: float = float("nan")  # coverage that they aim at, and the draws they are made of
+    bounds_draws: int = 0
 
     @property
     def key(self) -> str:
@@ -312,9 +314,9 @@ class Score:
     clips: int  # scored
     groups: int  # what was resampled: speakers, not clips; 0 where no interval could be made
     group_by: str  # "speaker", "seed", "clip", or "" where no interval could be made
-    draws: int
+    draws: int  # values that the interval is made of; of a jackknife as many as groups
     undefined: int  # draws in which the metric had no value
-    method: str  # "percentile", "expanded", "bca", or "published"
+    method: str  # see intervals.methods; "published", or "" where no interval could be made
 
 
 Row = TypeVar("Row", Corpus, Task, FeatureSet, System, Metric)
