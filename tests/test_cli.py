@@ -43,7 +43,7 @@ def test_lists_and_facts(call):
     assert code == 0
     assert all(word in out for word in ("avb-high", "emogator", "egemaps-svm", "ccc.official"))
     code, out, _ = call("list", "tasks", "--json")
-    assert json.loads(out)["tasks"][0] == "avb-high"
+    assert json.loads(out)["tasks"][0] == "emotion-share"
     code, out, _ = call("show", "avb-type")
     assert "uar.truth" in out
     code, out, _ = call("show", "emogator", "--json")
@@ -109,7 +109,7 @@ def test_a_wrong_interval_is_told(call, avb, mine):
     run = ("run", "avb-type", "--system", mine, "--data", avb, "--interval", "clips")
     code, _, err = call(*run)
     assert code == 2
-    assert "Expected speaker or clip" in err
+    assert "Expected one of speaker, seed" in err
 
 
 def test_interrupted_extraction_goes_on_and_ends_with_the_same_bytes(avb, tmp_path):

@@ -64,9 +64,18 @@ def test_task(task):
     assert task.corpus is CORPORA[task.corpus.name]
     for metric in (task.metric, *task.also):
         assert metric is METRICS[metric.key]
-        assert metric.kind == task.target.kind
-    assert len(set(task.target.columns)) == len(task.target.columns)
-    assert (task.target.kind == "classification") == bool(task.target.classes)
+        measured = metric.parts or (metric,)
+        assert len(measured) == len(task.targets)
+        for part, target in zip(measured, task.targets, strict=True):
+            assert part.kind == ("generation" if task.protocol == "generate" else target.kind)
+    assert len(set(task.columns)) == len(task.columns)
+    for target in task.targets:
+        assert (target.kind == "classification") == bool(target.classes)
+    if task.submission and task.protocol != "generate":
+        assert sorted(task.submission.columns.values()) == sorted(task.columns)
+        assert set(task.submission.aliases.values()) <= set(task.submission.columns)
+        assert set(task.submission.codes) <= set(task.columns)
+    assert [single.target for single in task.single()] == list(task.targets)
     assert task.split.disjoint == "speaker"
 
 
