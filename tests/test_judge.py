@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +25,7 @@ from affectbench.judging import (
 )
 from affectbench.scoring import Scoring
 from affectbench.tasks import TASKS
-from judging_cases import CLIPS, LABELS, Organiser, write_predictions
+from judging_cases import CLIPS, LABELS, Organiser, write_labels, write_predictions
 
 TASK = TASKS["avb-two"]
 
@@ -264,6 +266,13 @@ def test_what_does_not_belong_together_is_refused(office, tmp_path):
     assert not office.log.exists()
 
 
+def test_settings_of_a_later_version_are_told(office, monkeypatch):
+    monkeypatch.setattr(decision, "Scoring", lambda draws: None)
+    with pytest.raises(BadData, match="Judge with that version"):
+        office.judge("Tokyo")
+    assert not office.log.exists()
+
+
 def test_an_enormous_file_is_refused_unread(office):
     huge = office.root / "A-VB-Two_Tokyo_1.csv"
     with huge.open("wb") as file:
@@ -364,7 +373,16 @@ def test_the_truth_can_be_revealed_and_checked(office):
     assert commitment(truth, b"\0" * 32) != bundle.header.truth
 
 
-def test_write_predictions_differ_by_seed(tmp_path):
-    one = write_predictions(tmp_path / "a.csv", seed=1).read_bytes()
-    assert one == write_predictions(tmp_path / "b.csv", seed=1).read_bytes()
-    assert one != write_predictions(tmp_path / "c.csv", seed=2).read_bytes()
+def test_the_page_for_organisers_runs(call, tmp_path, monkeypatch, capsys):
+    page = (Path(__file__).parents[1] / "docs/judging.md").read_text()
+    commands = re.findall(r"^affectbench (.*)$", page, re.MULTILINE)
+    (block,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    write_labels(Path("labels.csv"))
+    write_predictions(Path("A-VB-Two_Tokyo_1.csv"))
+    assert [command.split()[0] for command in commands] == ["seal", "judge", "verify"]
+    for command in commands:
+        code, _, err = call(*command.split())
+        assert (code, err) == (0, "")
+    exec(compile(block, "judging.md", "exec"), {})
+    assert capsys.readouterr().out.endswith(" True\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isnan, nan
+from math import ceil, floor, isnan, nan
 
 import numpy as np
 import polars as pl
@@ -41,6 +41,8 @@ def test_rounding_is_to_the_nearest_step(value, step):
     told = rounded(value, step)
     assert abs(told - value) <= step / 2 + 1e-9
     assert abs(told / step - round(told / step)) < 1e-6
+    assert rounded(value, step, floor) - 1e-5 <= value <= rounded(value, step, ceil) + 1e-5
+    assert rounded(step * 7, step, floor) == rounded(step * 7, step, ceil)
     assert isnan(rounded(nan, step))
 
 
@@ -73,6 +75,8 @@ def test_only_improvements_are_told(office):
     assert "undefined" not in told
     for name in ("value", "low", "high"):
         assert rounded(told[name], STEP) == told[name]
+    assert told["low"] < told["high"]
+    assert told["low"] <= told["value"] <= told["high"]
     assert office.judge("Osaka", noise=0.6).entry["ladder"]["before"] is None
     assert worse["attempt"] == 4
 

@@ -7,6 +7,7 @@ decimals: a value with all its digits could be made to spell out labels. Nothing
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil, floor
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,10 +44,14 @@ def told(scores: Mapping[str, Intervals], task: Task, header: Header) -> dict[st
 
 def _rounded(score: Mapping[str, Any], step: float | None) -> dict[str, Any]:
     """A score with its values in steps, or with ``DECIMALS``; undefined is null."""
-    values = {
-        name: round(score[name], DECIMALS) if step is None else rounded(score[name], step)
-        for name in VALUES
-    }
+    if step is None:
+        values = {name: round(score[name], DECIMALS) for name in VALUES}
+    else:  # never a narrower interval than it is
+        values = {
+            "value": rounded(score["value"], step),
+            "low": rounded(score["low"], step, floor),
+            "high": rounded(score["high"], step, ceil),
+        }
     shown: dict[str, Any] = plain({**{name: score[name] for name in TOLD}, **values})
     return shown
 

@@ -114,6 +114,7 @@ def judge(
     keys, notes = read_keys(key)
     opened, truth, _ = open_bundle(bundle, keys)
     case = Case(opened, truth, task_of(opened.header, task), keys)
+    scoring_of(opened.header)
     team = None if team is None else check_team(team)
     log = log.resolve()
     with locked(log):
@@ -235,7 +236,7 @@ def outcome(case: Case, submission: Path) -> tuple[float, dict[str, Any]]:
     header = case.bundle.header
     handed = read(submission, case.task, expected=case.truth["clip"].to_list())
     table = with_truth(handed.table, case.truth, case.task)
-    scoring = Scoring(**header.scoring)
+    scoring = scoring_of(header)
     intervals, unscored = score_tables([table], case.task, scoring)
     notes = interval_notes({header.part: intervals}, scoring.group_by or case.task.group)
     return intervals[header.metric].score.value, {
@@ -244,6 +245,21 @@ def outcome(case: Case, submission: Path) -> tuple[float, dict[str, Any]]:
         "repairs": [repair.sentence for repair in handed.repairs[:LISTED]],
         "notes": notes if header.step is None else [],
     }
+
+
+def scoring_of(header: Header) -> Scoring:
+    """How the bundle wants intervals to be made.
+
+    Raises:
+        BadData: this package has not all of its settings.
+    """
+    try:
+        return Scoring(**header.scoring)
+    except TypeError as error:
+        raise BadData(
+            f"The bundle was sealed with affectbench {header.version}, which makes intervals with "
+            f"settings that this version does not have ({error}). Judge with that version."
+        ) from error
 
 
 def released(

@@ -12,17 +12,17 @@ could make it as small as it likes by handing in predictions close to a constant
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import isnan
 from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from affectbench.errors import BadData
 from affectbench.scoring import Scoring, score_tables
 from affectbench.truth import with_truth
-from affectbench.types import Target, Task
+from affectbench.types import Floats, Target, Task
 
 AUTO_DRAWS: Final = 2_000
 
@@ -39,16 +39,16 @@ def improves(value: float, best: float | None, step: float, *, sign: int = 1) ->
     return not isnan(value) and (best is None or sign * (value - best) > step)
 
 
-def rounded(value: float, step: float) -> float:
-    """The nearest multiple of ``step``; NaN stays NaN."""
-    return value if isnan(value) else round(round(value / step) * step, 10)
+def rounded(value: float, step: float, to: Callable[[float], float] = round) -> float:
+    """A multiple of ``step``, the nearest by default; NaN stays NaN."""
+    return value if isnan(value) else round(to(round(value / step, 6)) * step, 10)
 
 
 def step_of(truth: pl.DataFrame, task: Task, scoring: Scoring) -> float:
     """Half the width of the interval that a middling system would get on this truth.
 
-    The system is made up: half truth, half noise of which speakers have a share of their own, where
-    intervals are wide. Two digits, so that the step tells nothing of the labels.
+    The system is made up: half truth, half noise, better for some speakers than for others.
+    Two digits, so that the step tells nothing of the labels.
 
     Args:
         truth: ``clip``, the group column and the label columns.
@@ -73,13 +73,16 @@ def step_of(truth: pl.DataFrame, task: Task, scoring: Scoring) -> float:
 
 
 def middling(truth: pl.DataFrame, task: Task, group_by: str, *, seed: int) -> pl.DataFrame:
-    """``clip`` and ``prediction.<column>``, half right."""
+    """``clip`` and ``prediction.<column>``, half right: of some groups more, of others less."""
     rng = np.random.default_rng(seed)
     index = np.arange(len(truth))
     if group_by in truth.columns:
         index = np.unique(truth[group_by].fill_null("").to_numpy(), return_inverse=True)[1]
+    groups = int(index.max()) + 1
+    skill = rng.uniform(0.4, 0.6, size=groups)[index]  # [N], the same for all columns
+    lean = rng.normal(size=groups)[index]
     columns = [
-        _half_right(truth[column], target, index, rng)
+        _half_right(truth[column], target, skill, lean, rng)
         for target in task.targets
         for column in target.columns
     ]
@@ -87,12 +90,12 @@ def middling(truth: pl.DataFrame, task: Task, group_by: str, *, seed: int) -> pl
 
 
 def _half_right(
-    true: pl.Series, target: Target, index: NDArray[np.intp], rng: np.random.Generator
+    true: pl.Series, target: Target, skill: Floats, lean: Floats, rng: np.random.Generator
 ) -> pl.Series:
-    """Predictions of one column [N]; groups differ in how well they are predicted."""
-    name, groups = f"prediction.{true.name}", int(index.max()) + 1
+    """Predictions of one column [N]: ``skill`` parts truth, the rest noise that leans by group."""
+    name = f"prediction.{true.name}"
     if target.kind == "classification":
-        right = rng.uniform(size=len(true)) < rng.uniform(0.2, 0.8, size=groups)[index]
+        right = rng.uniform(size=len(true)) < skill
         guess = rng.integers(len(target.classes), size=len(true))
         cells = [
             label if known and label is not None else target.classes[other]
@@ -101,6 +104,6 @@ def _half_right(
         return pl.Series(name, cells, dtype=pl.String)
     values = true.to_numpy().astype(np.float64)
     mean, spread = np.nanmean(values), np.nanstd(values)
-    noise = (rng.normal(size=groups)[index] + rng.normal(size=len(true))) / np.sqrt(2)
-    made = mean + (np.nan_to_num(values, nan=mean) - mean + spread * noise) / 2
+    noise = spread * (lean + rng.normal(size=len(true))) / np.sqrt(2)
+    made = mean + skill * (np.nan_to_num(values, nan=mean) - mean) + (1 - skill) * noise
     return pl.Series(name, np.clip(made, target.low, target.high))
