@@ -184,7 +184,7 @@ def published_bounds(truth: Floats, prediction: Floats) -> tuple[Floats, Floats]
 
 
 def _correlation(
-    name: str, variant: str, resampled: Any, source: str, about: str, bounds: Any = None
+    name: str, variant: str, resampled: Any, source: str, about: str, **bounds: Any
 ) -> Metric:
     return Metric(
         name=name,
@@ -197,7 +197,7 @@ def _correlation(
         high=1.0,
         source=source,
         about=about,
-        bounds=bounds,
+        **bounds,
     )
 
 
@@ -213,7 +213,9 @@ SPEARMAN_OFFICIAL: Final = _correlation(
     f"{COMPARE}, with the interval of its code",
     f"{RHO}; beside it the published interval: bounds of each column from 1,000 draws of clips, "
     "then their mean",
-    published_bounds,
+    bounds=published_bounds,
+    bounds_level=PUBLISHED_LEVEL[1] - PUBLISHED_LEVEL[0],
+    bounds_draws=PUBLISHED_SEEDS,
 )
 PEARSON: Final = _correlation(
     "pearson",
