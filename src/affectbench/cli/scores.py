@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from affectbench.cli.terminal import Json, features_of, print_table, remarks_lin
 from affectbench.errors import BadData, MissingData
 
 if TYPE_CHECKING:
+    from affectbench.comparison import Compared
+    from affectbench.intervals.ties import Standing
     from affectbench.types import Task
 
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")]
@@ -134,6 +137,101 @@ def score_clips(
     )
     for note in told["notes"]:
         remarks_line(note)
+
+
+def compare(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Folders of results, or CSV files of predictions.")
+    ],
+    task: Annotated[str | None, typer.Option("--task", help="What files predict.")] = None,
+    labels: Labels = None,
+    groups: Groups = None,
+    support: Support = None,
+    part: Annotated[str | None, typer.Option("--part", help="dev or test.")] = None,
+    draws: Draws = 10_000,
+    interval: Interval = None,
+    as_json: Json = False,
+) -> None:
+    """Tell which differences between systems are real: on the same clips, by group, corrected."""
+    from affectbench.comparison import compare_paths
+    from affectbench.store import plain
+    from affectbench.truth import read_truth
+
+    chosen = task_of(task) if task else None
+    truth = (
+        read_truth(labels, chosen, groups=groups, support=support) if chosen and labels else None
+    )
+    found = compare_paths(
+        paths, task=chosen, truth=truth, part=part, scoring=scoring_of(draws, interval)
+    )
+    if as_json:
+        typer.echo(json.dumps(plain(asdict(found)), indent=2, ensure_ascii=False))
+        return
+    tell_compared(found)
+
+
+def tell_compared(found: Compared) -> None:
+    """Ranges of ranks, then every pair."""
+    from affectbench.board import number
+
+    first = found.comparisons.pairs[0].comparison
+    resampled = f", {first.groups:,} {first.group_by}s" if first.groups else ""
+    typer.echo(f"\n{found.task}  {found.metric}  {found.part}  ({found.clips:,} clips{resampled})")
+    ranks = [
+        (
+            "n/a"
+            if s.best is None
+            else f"{s.best}"
+            if s.best == s.worst
+            else f"{s.best}-{s.worst}",
+            s.system,
+            number(None if isnan(s.value) else s.value),
+        )
+        for s in found.comparisons.standings
+    ]
+    print_table(("rank", "system", "value"), ranks)
+    typer.echo("")
+    header = ("first", "second", "difference", f"{first.level:.0%} interval", "better", "p", "Holm")
+    rows = []
+    for pair in found.comparisons.pairs:
+        c = pair.comparison
+        rows.append(
+            (
+                pair.first,
+                pair.second,
+                signed(c.difference),
+                "no interval" if isnan(c.low) else f"[{signed(c.low)}, {signed(c.high)}]",
+                "n/a" if isnan(c.superiority) else f"{c.superiority:.1%}",
+                p_value(c.p),
+                p_value(pair.adjusted) + (" *" if pair.significant else ""),
+            )
+        )
+    print_table(header, rows)
+    for line in (
+        "rank: the places that a system may have; systems that may be first are tied.",
+        f"better: how often the first is better in {first.draws:,} draws of the same groups.",
+        "p: two-sided, systems swapped group by group; Holm: corrected for the number of pairs; "
+        f"* at {1 - first.level:.2g}.",
+    ):
+        remarks_line(line)
+
+
+def places(standing: Standing) -> str:
+    """The rank that a system has, or the range that it may have."""
+    if standing.best is None:
+        return "n/a"
+    one = standing.best == standing.worst
+    return str(standing.best) if one else f"{standing.best}-{standing.worst}"
+
+
+def signed(value: float) -> str:
+    """A difference with three decimals and its sign."""
+    return "n/a" if isnan(value) else f"{value:+.3f}"
+
+
+def p_value(value: float) -> str:
+    """Three decimals, never 0."""
+    return "n/a" if isnan(value) else "<.001" if value < 0.001 else f"{value:.3f}"
 
 
 def scoring_of(draws: int, interval: str | None) -> Any:
