@@ -59,7 +59,7 @@ def opened(path: Path) -> Iterator[Files]:
         why = getattr(error, "strerror", None) or error
         raise MissingData(f"{shown(str(path), 200)} cannot be opened ({why}).") from error
     if stat.S_ISDIR(facts.st_mode):
-        yield _Folder(path)
+        yield _listed(path)
         return
     if not stat.S_ISREG(facts.st_mode):
         raise Refused(path.name, ["It is neither a folder nor a zip but a device or a pipe."])
@@ -68,13 +68,24 @@ def opened(path: Path) -> Iterator[Files]:
             path.name,
             [f"It has {facts.st_size:,} bytes; at most {MAX_BYTES:,} are taken. Not opened."],
         )
-    _check_end(path)
     try:
+        _check_end(path)
         archive = zipfile.ZipFile(path)
     except BROKEN as error:
-        raise Refused(path.name, [f"It is no zip that can be read ({error})."]) from error
+        why = shown(str(error), 120)
+        raise Refused(path.name, [f"It is no zip that can be read ({why})."]) from error
     with archive:
         yield _Zip(path, archive)
+
+
+def _listed(path: Path) -> _Folder:
+    """The files of a folder; a folder in it that may not be entered is told."""
+    try:
+        return _Folder(path)
+    except OSError as error:
+        raise Refused(
+            path.name, [f"{shown(str(error.filename), 200)} cannot be read ({error.strerror})."]
+        ) from error
 
 
 class _Folder:
@@ -138,7 +149,8 @@ class _Zip:
             with self.archive.open(name) as file:
                 return _within(self.path, name, file.read(MAX_FILE_BYTES + 1))
         except BROKEN as error:
-            raise Refused(self.path.name, [f"{shown(name)} cannot be read ({error})."]) from error
+            why = shown(str(error), 120)
+            raise Refused(self.path.name, [f"{shown(name)} cannot be read ({why})."]) from error
 
 
 def _check_end(path: Path) -> None:

@@ -15,6 +15,7 @@ from affectbench.types import Submission
 
 IDS: Final = ("clip", "clip_id", "id", "file", "file_id", "filename", "file_name")
 INDEX: Final = re.compile(r"(?:Unnamed: ?\d+)?", re.ASCII)  # what pandas calls its index
+BETWEEN: Final = re.compile(r"(?<=[^\W_])[\s_.-]+(?=[^\W_])")
 PREDICTED: Final = ("{}pred", "{}prediction", "pred{}", "prediction{}")
 LABELLED: Final = ("{}true", "{}truth", "true{}", "truth{}")
 
@@ -54,8 +55,8 @@ def find(sheet: Sheet, form: Submission, log: Log) -> Places:
 
 
 def plain(name: str) -> str:
-    """A column's name for comparison: letters and digits, small."""
-    return "".join(c for c in name.casefold() if c.isalnum())
+    """A name for comparison: small, without blanks and marks between letters or digits."""
+    return BETWEEN.sub("", name.strip().casefold())
 
 
 def _spellings(form: Submission) -> dict[str, str]:

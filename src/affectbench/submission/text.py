@@ -18,6 +18,7 @@ from affectbench.submission.verdict import FIRST, Log, Refused, first_of, number
 
 MAX_BYTES: Final = 256_000_000
 MAX_ROWS: Final = 2_000_000
+MAX_LINES: Final = 3_000_000  # blank ones too
 MAX_CELLS: Final = 10_000_000
 MAX_LINE: Final = 20_000  # characters
 MAX_COLUMNS: Final = 1_000
@@ -130,7 +131,7 @@ class _Reader:
     rows: list[int] = field(default_factory=list)  # of the chunk being filled
     cells: list[list[str]] = field(default_factory=list)
     chunks: list[pl.DataFrame] = field(default_factory=list)
-    kept: int = 0
+    taken: int = 0
     blank: list[int] = field(default_factory=list)  # the first few
     blanks: int = 0
     ragged: list[str] = field(default_factory=list)
@@ -160,6 +161,8 @@ class _Reader:
         number = 0
         while line := text.readline(MAX_LINE + 1):
             number += 1
+            if number > MAX_LINES:
+                raise self.refusal(f"It has more than {MAX_LINES:,} lines; reading stopped there.")
             if len(line) > MAX_LINE:
                 raise self.refusal(
                     f"Line {number:,} has more than {MAX_LINE:,} characters; expected one row a "
@@ -201,6 +204,13 @@ class _Reader:
 
     def take(self, number: int, line: str, separator: str, width: int) -> None:
         """Keep one row, or count what is wrong with it."""
+        self.taken += 1
+        if self.taken > self.most_rows or self.taken * width > MAX_CELLS:
+            self.tell(width)
+            raise self.refusal(
+                f"It has more than {self.taken - 1:,} rows, of {width:,} cells each; reading "
+                "stopped there. Expected one row a test clip."
+            )
         cells = cells_of(line, separator)
         if cells is None:
             self.quotes_wrong += 1
@@ -212,12 +222,6 @@ class _Reader:
             if len(self.ragged) < FIRST:
                 self.ragged.append(f"row {number} has {len(cells):,}")
             return
-        self.kept += 1
-        if self.kept > self.most_rows or self.kept * width > MAX_CELLS:
-            raise self.refusal(
-                f"It has more than {self.kept - 1:,} rows of {width:,} cells; reading stopped "
-                "there. Expected one row a test clip."
-            )
         self.rows.append(number)
         self.cells.append(cells)
         if len(self.rows) == CHUNK_ROWS:

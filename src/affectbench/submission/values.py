@@ -37,11 +37,12 @@ def numbers(
     wrong = {}
     columns = _with_points(rows, columns, log)
     for name, text in columns.items():
-        good = text.str.contains(NUMBER)
-        floats = [float(cell) if ok else math.nan for cell, ok in zip(text, good, strict=True)]
-        column = pl.Series(floats, dtype=pl.Float64)
-        wrong[name] = ~column.is_finite()
-        values[name] = pl.select(pl.when(~wrong[name]).then(column)).to_series()
+        column = text.cast(pl.Float64, strict=False).fill_null(math.nan)
+        good = column.is_finite() & text.str.contains(NUMBER)
+        if not good.all():
+            wrong[name] = ~good
+            column = pl.select(pl.when(good).then(column)).to_series()
+        values[name] = column
     _tell_wrong(rows, columns, wrong, log)
     _note_range(values, targets, log)
     _note_constant(values, log)
@@ -78,8 +79,8 @@ def _tell_wrong(rows: pl.Series, columns: Columns, wrong: Columns, log: Log) -> 
     """Problems for cells that are no finite number, by what they are."""
     counts = {"blank": 0, "missing, NaN or infinite": 0, "not a number": 0}
     first: dict[str, list[tuple[int, str, str]]] = {what: [] for what in counts}
-    for name, text in columns.items():
-        bad = wrong[name]
+    for name, bad in wrong.items():
+        text = columns[name]
         blank = bad & (text == "")
         missing = bad & (text.str.contains(MISSING) | text.str.contains(NUMBER))
         for what, mask in zip(counts, (blank, missing, bad & ~blank & ~missing), strict=True):
@@ -153,13 +154,15 @@ def classes(
     for name, text in columns.items():
         target = targets[name]
         codes = {str(i): own for i, own in enumerate(form.codes.get(target.columns[0], ()))}
-        read = {cell: _class_of(cell, target.classes, codes) for cell in text.unique()}
+        exact, loose = _spellings(target.classes, codes)
+        read = {cell: exact.get(cell) or loose.get(plain(cell[:LONG])) for cell in text.unique()}
         found = text.replace_strict(read, return_dtype=pl.String)
         usual = set(codes or target.classes)
         other = [cell for cell, own in read.items() if own is not None and cell not in usual]
         at = rows.filter(text.is_in(other)).to_list()
-        what = "classes by name, or codes as decimals" if codes else "classes in another case"
-        log.repaired("classes", len(at), f"{name}: {len(at):,} {what}.", at)
+        what = "by name, or codes as decimals" if codes else "in another case"
+        many = number_of(len(at), "class", "classes")
+        log.repaired("classes", len(at), f"{name}: {many} {what}.", at)
         if found.has_nulls():
             bad = found.is_null()
             table = pl.DataFrame({"row": rows.filter(bad), "cell": text.filter(bad)})
@@ -170,16 +173,14 @@ def classes(
     return values
 
 
-def _class_of(cell: str, names: tuple[str, ...], codes: Mapping[str, str]) -> str | None:
-    """The class that a cell means beyond doubt."""
-    if cell in names:
-        return cell
-    code = cell.removesuffix(".0")
-    if code in codes or len(cell) > LONG:
-        return codes.get(code)
-    spelt = plain(cell[:LONG])
-    alike = [name for name in names if spelt and plain(name) == spelt]
-    return alike[0] if len(alike) == 1 else None
+def _spellings(
+    names: tuple[str, ...], codes: Mapping[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What means a class as it stands (name, code, "1.0"), and names as ``plain`` compares them."""
+    exact = {name: name for name in names} | dict(codes)
+    exact |= {f"{code}.0": name for code, name in codes.items()}
+    spelt = [plain(name) for name in names]
+    return exact, {plain(name): name for name in names if spelt.count(plain(name)) == 1}
 
 
 def _tell_unknown(

@@ -53,7 +53,7 @@ def content(table: pl.DataFrame, task: Task) -> bytes:
 def _cells(column: pl.Series, target: Target, form: Submission) -> list[str]:
     """Numbers with all their digits, classes by name or code."""
     if target.kind == "regression":
-        return [repr(value) for value in column.cast(pl.Float64)]
+        return list(map(repr, column.cast(pl.Float64).to_list()))
     codes = form.codes.get(target.columns[0])
     if codes is None:
         return column.to_list()
