@@ -199,6 +199,7 @@ MULTI_HEADER = "File_ID,Country,Age," + ",".join(EMOTIONS)
         ("0", "China", False),
         ("1", "South Africa", False),
         ("2.0", "United States", True),
+        ('"2,0"', "United States", True),
         ("Venezuela", "Venezuela", True),
         ("south africa", "South Africa", True),
     ],

@@ -178,7 +178,7 @@ def _spellings(
 ) -> tuple[dict[str, str], dict[str, str]]:
     """What means a class as it stands (name, code, "1.0"), and names as ``plain`` compares them."""
     exact = {name: name for name in names} | dict(codes)
-    exact |= {f"{code}.0": name for code, name in codes.items()}
+    exact |= {f"{code}{end}": name for code, name in codes.items() for end in (".0", ",0")}
     spelt = [plain(name) for name in names]
     return exact, {plain(name): name for name in names if spelt.count(plain(name)) == 1}
 
