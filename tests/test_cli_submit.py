@@ -12,15 +12,6 @@ import soundfile
 from affectbench.corpora.exvo import EMOTIONS
 from affectbench.submission import bundle
 
-GENERATE = textwrap.dedent(
-    """
-    from dataclasses import replace
-    from affectbench import TASKS
-
-    TASK = replace(TASKS["exvo-fewshot"], name="exvo-generate", protocol="generate")
-    """
-)
-
 
 @pytest.fixture
 def types(avb, tmp_path):
@@ -102,13 +93,11 @@ def test_a_file_that_is_not_there(call):
 def test_generated_clips(call, tmp_path, monkeypatch):
     monkeypatch.setattr(bundle.read_bundle, "__kwdefaults__", {"per_emotion": 1})
     monkeypatch.setattr(bundle.write_bundle, "__kwdefaults__", {"per_emotion": 1})
-    task = tmp_path / "task.py"
-    task.write_text(GENERATE)
     (tmp_path / "clips").mkdir()
     for number, emotion in enumerate(EMOTIONS):
         noise = np.random.default_rng(number).uniform(-0.5, 0.5, 800)
         soundfile.write(tmp_path / f"clips/{emotion}.wav", noise, 16_000)
-    name = ("--task", f"{task}:TASK")
+    name = ("--task", "exvo-generate")
     code, out, _ = call("submit", "validate", tmp_path / "clips", *name)
     assert code == 0
     assert out.splitlines()[0] == "'clips': exvo-generate, 10 clips, 10 emotions"

@@ -336,6 +336,11 @@ def test_what_is_no_file(tmp_path):
             read(tmp_path / name, HIGH)
 
 
+def test_a_task_of_generation_takes_no_table(hand):
+    with pytest.raises(BadData, match="takes generated clips"):
+        hand(CLEAN, TASKS["exvo-generate"])
+
+
 def test_odd_values_are_kept_and_noted(hand):
     handed = hand(CLEAN.replace("0.1025", "-0.25").replace("0.2005", "1.75"))
     assert handed.table["prediction.Amusement"][1] == -0.25

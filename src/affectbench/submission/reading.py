@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from affectbench.errors import BadData
 from affectbench.submission import ids, values
 from affectbench.submission.columns import Places, find
 from affectbench.submission.names import form_of, misnamed
@@ -56,8 +57,11 @@ def read(
     Raises:
         MissingData: there is no such file.
         Refused: it cannot be scored; with every problem found, its rows and columns.
+        BadData: the task is one of generation, which takes clips and no table.
     """
     form = form_of(task)
+    if task.protocol == "generate":
+        raise BadData(f"{task.name} takes generated clips, no table: see read_bundle.")
     log = Log()
     other = misnamed(path.name, task)
     if other:
