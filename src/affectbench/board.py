@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from affectbench import results
 from affectbench.errors import MissingData
+from affectbench.intervals import described
+from affectbench.types import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +116,8 @@ def remarks(board: Board) -> list[str]:
         (entry.score(board.part) for entry in board.entries if entry.score(board.part)), None
     )
     if first and first["groups"]:
-        told.append(
-            f"Intervals: {first['level']:.0%}, {first['method']} bootstrap, "
-            f"{first['draws']:,} draws of {first['groups']:,} {first['group_by']}s "
-            f"({first['clips']:,} clips)."
-        )
+        score = Score(**{field.name: first[field.name] for field in fields(Score)})
+        told.append(f"Intervals: {described(score)} ({score.clips:,} clips).")
     if board.mixed:
         told.append("The rows are of different data: their values must not be compared.")
     for entry in board.entries:

@@ -1,9 +1,10 @@
-"""Intervals by group: the one owner of what is resampled.
+"""The interval of a score, by group.
 
 Clips of one speaker resemble each other, so resampling clips gives intervals that are too narrow
-where speakers gave several. What is drawn with replacement is therefore groups, speakers by
-default, each with all its clips; the interval is the percentile interval of the draws (Efron and
-Tibshirani 1993, chapter 13; Davison and Hinkley 1997, section 3.8, for groups).
+where speakers gave several. What is resampled is therefore groups, speakers by default, each with
+all its clips (Davison and Hinkley 1997, section 3.8). How groups are drawn is in ``draws.py``, how
+an interval is made of the draws in ``methods.py``, and how often it holds the true value in
+``coverage.py``.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from math import isnan
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from affectbench.errors import AffectBenchError, BadData
+from affectbench.errors import BadData
+from affectbench.intervals import methods
+from affectbench.intervals.draws import Groups, bootstrapped, grouped, left_out
+from affectbench.intervals.given import check_call, shaped
 from affectbench.types import Floats, Metric, Score
 
-FEW: Final = 10  # groups below which the interval is far too narrow: benchmarks/bootstrap.py
-TALLIED_AT_ONCE: Final = 256  # draws; a change of it changes every interval
-DRAWS_AT_ONCE: Final = 10 * TALLIED_AT_ONCE
-COUNT_BYTES: Final = 64 * 2**20  # of counts held at a time
+UNKNOWN: Final = float("nan")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,175 +31,196 @@ class Intervals:
     """A score with its interval, and what it is made of, from the same draws."""
 
     score: Score  # the combined value: mean over seeds of the metric
-    per_output: tuple[Score, ...]  # [C] per column or class: mean over seeds
+    per_output: tuple[Score, ...]  # [C] per column, class or part: mean over seeds
     per_seed: tuple[float, ...]  # [R] the combined value of each seed
 
 
 def bootstrap(  # noqa: PLR0913 - what is optional goes by name
     metric: Metric,
-    truth: ArrayLike,
-    predictions: ArrayLike,
+    truth: Any,
+    predictions: Any,
     groups: Sequence[Any] | NDArray[Any],
     *,
-    outputs: int,
+    outputs: int | tuple[int, ...],
     draws: int = 10_000,
     level: float = 0.95,
     seed: int = 0,
     group_by: str = "speaker",
+    method: str = "auto",
+    strata: Sequence[Any] | NDArray[Any] | None = None,
 ) -> Intervals:
-    """Percentile bootstrap by group of a metric, for one system with R seeds.
+    """The score of one system with R seeds, and its interval by group.
 
     The score of a system is the mean over its seeds. Each draw takes as many groups as there are,
     with replacement, and scores every seed on the clips of those groups: the interval is that of
     the mean. It does not depend on the order of the clips, up to rounding.
 
+    A metric with an interval of its own (``Metric.bounds``: ``spearman.official``) gets that one,
+    whatever the groups and the method: for each output the mean over seeds of its bounds, for the
+    score the mean of the lower and of the upper bounds. That is how it was published; it is not
+    an interval of the mean. It resamples clips, at a level and in draws that are given with it.
+
     Args:
-        metric: a row of ``METRICS``.
-        truth: [N, C] or [N] values, or [N] class indices.
-        predictions: [R, N, C] or [R, N], one per seed; R is 1 for a single one. Classification
-            must have no missing rows; a metric of regression deals with NaN itself.
+        metric: a row of ``METRICS``, of any kind but generation.
+        truth: [N, C] or [N] values, or [N] class indices; a tuple of those, one a part, where the
+            metric is composite.
+        predictions: [R, N, C] or [R, N], one per seed; R is 1 for a single one. Composite: a tuple
+            of those. Classification must have no missing rows; a metric of regression deals with
+            NaN itself.
         groups: [N] the group of each clip. None (or NaN) anywhere: no interval.
-        outputs: C, columns or classes.
+        outputs: C, columns or classes; a tuple of them, one a part, where the metric is composite.
         draws: B, how many bootstrap draws.
         level: coverage that the interval aims at, between 0 and 1.
         seed: of the draws; the same seed gives the same groups for every metric.
-        group_by: what a group is, for the record: ``speaker`` or ``clip``.
+        group_by: what a group is, for the record, in any word: ``speaker``, ``seed``, ``clip``.
+        method: one of ``methods.METHODS``; ``auto`` chooses by the number of groups.
+        strata: [N] the stratum of each clip, the same for all clips of a group; groups are then
+            drawn within their stratum, as many as it has. None: not stratified.
 
     Returns:
         Scores whose ``low`` and ``high`` are NaN where no interval could be made: groups unknown
         (``groups`` is 0, ``group_by`` empty), fewer than two groups, an undefined value, or draws
-        that are all equal: a recall that is 0 in every draw is not known to be 0.
+        that are all equal: a recall that is 0 in every draw is not known to be 0. The jackknife
+        and BCa make none either where a value is undefined without some group.
         Draws in which a value is NaN are counted in ``undefined`` and left out of its interval.
+        The draws of a jackknife are the G values without one group each. Where published bounds
+        are NaN, all their draws count as undefined: which of them are is not known.
 
     Raises:
-        BadData: the shapes of truth, predictions and groups do not belong together.
-        AffectBenchError: ``draws`` or ``level`` is out of range.
+        BadData: the shapes of truth, predictions, groups and strata do not belong together; a
+            stratum is unknown, has a single group, or shares one with another.
+        UnknownName: there is no such method.
+        AffectBenchError: ``draws`` or ``level`` is out of range, or the metric is of generation.
     """
-    if draws < 1 or not 0 < level < 1:
-        raise AffectBenchError(
-            f"draws is {draws} and level {level}; expected at least 1 draw and 0 < level < 1."
-        )
-    true, predicted = _shaped(metric, truth, predictions, outputs)
-    if len(groups) != len(true):
-        raise BadData(f"{len(groups):,} groups for {len(true):,} clips; expected one for each.")
-    found, index = _indexed(groups)
+    check_call(metric, draws, level, method)
+    true, predicted, clips = shaped(metric, truth, predictions, outputs)
+    if len(groups) != clips:
+        raise BadData(f"{len(groups):,} groups for {clips:,} clips; expected one for each.")
     values = np.stack([metric.compute(true, one, outputs) for one in predicted])  # [R, C]
     combined = metric.combine(values)  # [R]
-    made = draws if found > 1 else 0
-    sampled = _sampled(metric, true, predicted, index, found, outputs, made, seed)
-    scores = [
-        _score(float(value), sampled[:, i], level, len(true), found, group_by if found else "")
-        for i, value in enumerate((combined.mean(), *values.mean(axis=0)))
-    ]
+    means = [float(combined.mean()), *values.mean(axis=0).tolist()]
+    if metric.bounds is not None:
+        scores = _published(metric, metric.bounds, true, predicted, means)
+    else:
+        found = grouped(groups, strata)
+        chosen = methods.method_for(found.count) if method == "auto" else method
+        table = _resampled(metric, true, predicted, outputs, found, chosen, draws, seed)
+        scores = table.scores(means, level, clips, group_by)
     return Intervals(
         score=scores[0], per_output=tuple(scores[1:]), per_seed=tuple(combined.tolist())
     )
 
 
-def warn_few(score: Score) -> str | None:
-    """A plain sentence where too few groups were resampled to trust the interval, else None."""
-    if score.groups == 1:
-        return f"There is only one {score.group_by}: no interval can be made."
-    if 0 < score.groups < FEW:
-        return (
-            f"Only {score.groups} {score.group_by}s were resampled: with fewer than {FEW} the "
-            f"interval is too narrow and misses the true value more often than 1 in "
-            f"{1 / (1 - score.level):.0f} times."
-        )
-    return None
+@dataclass(frozen=True, slots=True)
+class _Resampled:
+    """What the intervals of a metric are made of: the combined value first, then each output."""
+
+    method: str
+    groups: Groups
+    draws: Floats  # [B, 1 + C]; B is 0 where none were made
+    left_out: Floats  # [G, 1 + C]; G is 0 where the method does without
+    ends: tuple[methods.Bounds, ...]  # [1 + C] of the scale of each value
+
+    def scores(
+        self, means: Sequence[float], level: float, clips: int, group_by: str
+    ) -> list[Score]:
+        """A score for each of ``means`` [1 + C]."""
+        made = self.left_out if self.method == "jackknife" else self.draws
+        undefined = np.isnan(made).sum(axis=0).tolist()
+        scores = []
+        for i, value in enumerate(means):
+            low, high = self._bounds(i, value, level)
+            scores.append(
+                Score(
+                    value=value,
+                    low=low,
+                    high=high,
+                    level=level,
+                    clips=clips,
+                    groups=self.groups.count,
+                    group_by=group_by if self.groups.count else "",
+                    draws=len(made),
+                    undefined=undefined[i],
+                    method=self.method if len(made) else "",
+                )
+            )
+        return scores
+
+    def _bounds(self, i: int, value: float, level: float) -> methods.Bounds:
+        """The interval of the i-th value."""
+        strata, alone = self.groups.strata, self.left_out[:, i]
+        if isnan(value):
+            return methods.NO_BOUNDS
+        if self.method == "jackknife" and len(alone):
+            return methods.jackknife(value, alone, level, strata, self.ends[i])
+        draws = self.draws[:, i]
+        draws = draws[~np.isnan(draws)]
+        if not len(draws) or not np.ptp(draws) > 0:  # equal draws show no spread
+            return methods.NO_BOUNDS
+        if self.method == "bca":
+            return methods.bca(value, draws, alone, level, strata)
+        if self.method == "expanded":
+            return methods.expanded(draws, level, self.groups.count, self.groups.pots)
+        return methods.percentile(draws, level)
 
 
-def _shaped(
-    metric: Metric, truth: ArrayLike, predictions: ArrayLike, outputs: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Truth [N, C] or [N] and predictions with one more axis in front, checked."""
-    true, predicted = np.asarray(truth), np.asarray(predictions)
-    if predicted.ndim != true.ndim + 1 or predicted.shape[1:] != true.shape or not len(predicted):
-        raise BadData(
-            f"The truth has the shape {true.shape} and the predictions {predicted.shape}; expected "
-            "the shape of the truth with the seeds in front. Wrap a single prediction in a list."
-        )
-    if metric.kind == "regression" and true.ndim == 1:
-        true, predicted = true[:, None], predicted[..., None]
-    expected = (len(true), outputs) if metric.kind == "regression" else (len(true),)
-    if true.shape != expected:
-        raise BadData(
-            f"{metric.key} was given a truth of the shape {true.shape}; expected {expected}."
-        )
-    return true, predicted
-
-
-def _indexed(groups: Sequence[Any] | NDArray[Any]) -> tuple[int, NDArray[np.intp]]:
-    """How many groups there are, 0 where one is unknown, and the group index of each clip [N].
-
-    Groups are numbered in sorted order, so that the order of the clips changes nothing.
-    """
-    if any(label is None or (isinstance(label, float) and isnan(label)) for label in groups):
-        return 0, np.zeros(len(groups), dtype=np.intp)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    return len(names), index.astype(np.intp)
-
-
-def draw_counts(rng: np.random.Generator, draws: int, groups: int) -> NDArray[Any]:
-    """How often each draw takes each group, [B, G] in the smallest integers that hold G.
-
-    The multinomial counts are tallied from drawn indices: the same distribution, and far cheaper
-    than G binomials a draw. A fixed number of draws at a time, so that larger blocks, which hold
-    a multiple of them, change nothing.
-    """
-    counts = np.empty((draws, groups), dtype=np.min_scalar_type(groups))
-    for start in range(0, draws, TALLIED_AT_ONCE):
-        rows = counts[start : start + TALLIED_AT_ONCE]
-        cells = rng.integers(groups, size=rows.shape) + groups * np.arange(len(rows))[:, None]
-        rows[:] = np.bincount(cells.ravel(), minlength=rows.size).reshape(rows.shape)
-    return counts
-
-
-def _sampled(
+def _resampled(
     metric: Metric,
-    truth: NDArray[Any],
-    predictions: NDArray[Any],
-    index: NDArray[np.intp],
-    groups: int,
-    outputs: int,
+    truth: Any,
+    predictions: list[Any],
+    outputs: Any,
+    groups: Groups,
+    method: str,
     draws: int,
     seed: int,
-) -> Floats:
-    """The mean over seeds in each draw, [B, 1 + C]: the combined value, then each output."""
-    rng = np.random.default_rng(seed)
-    block = DRAWS_AT_ONCE
-    if groups:
-        fitting = COUNT_BYTES // (groups * np.min_scalar_type(groups).itemsize)
-        block = max(TALLIED_AT_ONCE, min(block, fitting // TALLIED_AT_ONCE * TALLIED_AT_ONCE))
-    sampled = np.empty((draws, 1 + outputs))
-    for start in range(0, draws, block):
-        counts = draw_counts(rng, min(block, draws - start), groups)
+) -> _Resampled:
+    """The values that the method needs: mean over seeds in each draw, or without each group."""
+
+    def values(counts: NDArray[Any]) -> Floats:
+        """[B, G] to [B, 1 + C]."""
         each = np.stack(  # [R, B, C]
-            [metric.resampled(truth, one, index, counts, outputs) for one in predictions]
+            [metric.resampled(truth, one, groups.index, counts, outputs) for one in predictions]
         )
-        rows = sampled[start : start + block]
-        rows[:, 0] = metric.combine(each).mean(axis=0)
-        rows[:, 1:] = each.mean(axis=0)
-    return sampled
+        combined = metric.combine(each).mean(axis=0)
+        return np.concatenate([combined[:, None], each.mean(axis=0)], axis=1)
 
-
-def _score(
-    value: float, sampled: Floats, level: float, clips: int, groups: int, group_by: str
-) -> Score:
-    """The score whose draws are ``sampled`` [B]; B is 0 where no interval could be made."""
-    defined = sampled[~np.isnan(sampled)]
-    low = high = float("nan")
-    if len(defined) and not isnan(value) and np.ptp(defined) > 0:  # equal draws show no spread
-        low, high = np.quantile(defined, ((1 - level) / 2, (1 + level) / 2)).tolist()
-    return Score(
-        value=value,
-        low=low,
-        high=high,
-        level=level,
-        clips=clips,
+    parts = metric.parts or (metric,) * (outputs if isinstance(outputs, int) else 1)
+    ends = tuple((min(one.low, one.high), max(one.low, one.high)) for one in (metric, *parts))
+    none = np.empty((0, len(ends)))
+    some = groups.count > 1
+    drawn = some and method != "jackknife"
+    alone = some and method in ("jackknife", "bca")
+    return _Resampled(
+        method=method,
         groups=groups,
-        group_by=group_by,
-        draws=len(sampled),
-        undefined=len(sampled) - len(defined),
-        method="percentile",
+        draws=bootstrapped(values, groups, draws, seed) if drawn else none,
+        left_out=left_out(values, groups) if alone else none,
+        ends=ends,
     )
+
+
+def _published(
+    metric: Metric, bounds_of: Any, truth: Any, predictions: list[Any], means: Sequence[float]
+) -> list[Score]:
+    """Scores with the interval that was published with the measure, [1 + C]."""
+    each = np.array([bounds_of(truth, one) for one in predictions])  # [R, 2, C]
+    bounds = each.mean(axis=0)
+    bounds = np.concatenate([bounds.mean(axis=1, keepdims=True), bounds], axis=1)
+    scores = []
+    for value, (low, high) in zip(means, bounds.T.tolist(), strict=True):
+        known = not (isnan(value) or isnan(low) or isnan(high))
+        scores.append(
+            Score(
+                value=value,
+                low=low if known else UNKNOWN,
+                high=high if known else UNKNOWN,
+                level=metric.bounds_level,
+                clips=len(truth),
+                groups=len(truth),
+                group_by="clip",
+                draws=metric.bounds_draws,
+                undefined=0 if known else metric.bounds_draws,
+                method="published",
+            )
+        )
+    return scores

@@ -1,0 +1,71 @@
+"""How often intervals hold the true value, as measured on simulated speakers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from affectbench.types import Score
+
+FEW: Final = 10  # groups below which a reader is told what to expect
+
+# Method -> groups -> lowest and highest share, in percent, of 95 % intervals that held the true
+# value, over the simulations of: python benchmarks/coverage.py
+COVERAGE: Final[Mapping[str, Mapping[int, tuple[int, int]]]] = {
+    "percentile": {
+        2: (46, 56),
+        3: (73, 79),
+        5: (82, 89),
+        8: (86, 91),
+        10: (88, 92),
+        20: (90, 93),
+        40: (92, 95),
+        563: (94, 95),
+    },
+    "bca": {
+        2: (37, 49),
+        3: (62, 71),
+        5: (78, 85),
+        8: (82, 90),
+        10: (86, 92),
+        20: (88, 94),
+        40: (90, 95),
+        563: (93, 95),
+    },
+    "expanded": {
+        2: (46, 56),
+        3: (73, 80),
+        5: (91, 96),
+        8: (93, 95),
+        10: (93, 95),
+        20: (93, 96),
+        40: (93, 96),
+        563: (94, 95),
+    },
+    "jackknife": {
+        2: (90, 95),
+        3: (94, 95),
+        5: (92, 96),
+        8: (93, 97),
+        10: (94, 97),
+        20: (93, 97),
+        40: (94, 97),
+        563: (94, 95),
+    },
+}
+
+
+def warn_few(score: Score) -> str | None:
+    """A plain sentence where too few groups were resampled to trust the interval, else None."""
+    if score.groups == 1:
+        return f"There is only one {score.group_by}: no interval can be made."
+    if not 0 < score.groups < FEW or score.method not in COVERAGE:
+        return None
+    measured = COVERAGE[score.method]
+    groups = max(count for count in measured if count <= score.groups)
+    low, high = measured[groups]
+    return (
+        f"Only {score.groups} {score.group_by}s were resampled: a few may not stand for all. In "
+        f"simulations with {groups} groups, 95% intervals of this method ({score.method}) held "
+        f"the true value in {low} to {high} of 100 cases."
+    )
