@@ -11,8 +11,8 @@
     bca         percentiles corrected for bias and acceleration (Efron 1987,
                 doi:10.1080/01621459.1987.10478410; in strata Davison and Hinkley 1997, 5.3.2)
 
-``auto``: from ``BOOTSTRAP_FROM`` groups on it is ``expanded``. With fewer, where draws do not reach as
-far as the truth may lie, the more so the fewer or the more unequal the groups, it is ``jackknife``.
+``auto``: from ``BOOTSTRAP_FROM`` groups on it is ``expanded``. With fewer, where draws do not reach
+as far as the truth may lie, the more so the fewer or the more unequal the groups, ``jackknife``.
 ``coverage.py`` has what each was measured to cover.
 
 With strata, groups are compared within their stratum, and G - 1 is groups less strata.
