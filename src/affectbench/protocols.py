@@ -17,6 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from affectbench import environment, results, splits
+from affectbench.audio.prepare import RATE_HZ
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.material import Material, extract_features, part_of, read
 from affectbench.scoring import Result, Scoring, score_system
@@ -89,7 +90,7 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         keep_going=keep_going,
         progress=progress,
     )
-    described = describe(task, system, mode, material)
+    described = describe(task, system, mode, material, origin(Path(data)))
     done = clear_the_way(folder, described["inputs"], overwrite=overwrite)
     ours = SYSTEMS.get(system.name) is system
     missing = [seed for seed in seeds if not (ours and seed in done)]
@@ -105,8 +106,13 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
             "model": report,
             "predictions": {part: results.content(table) for part, table in tables.items()},
         }
-        cost = {"read_and_extract_s": read_s, "fit_and_predict_s": time.time() - started}
-        facts = {**environment.run_facts(), **cost}
+        facts = {
+            **environment.run_facts(),
+            "read_and_extract_s": read_s,
+            "fit_and_predict_s": time.time() - started,
+            "audio_s": audio_s(material),
+            "data": str(Path(data).resolve()),
+        }
         results.write_seed(folder / f"seed{seed}", tables, result, facts, overwrite=overwrite)
     if progress:
         progress(f"training {results.label(system, mode)}", len(missing), len(missing))
@@ -174,7 +180,19 @@ def predict_part(
     return values
 
 
-def describe(task: Task, system: System, mode: str, material: Material) -> dict[str, Any]:
+def origin(root: Path) -> str:
+    """``twin`` for a synthetic corpus, whose scores say nothing about people; else ``corpus``."""
+    return "twin" if (root / "TWIN.md").is_file() else "corpus"
+
+
+def audio_s(material: Material) -> float:
+    """Seconds of audio that were read."""
+    return float(material.clips["samples"].fill_null(0).sum() / RATE_HZ)
+
+
+def describe(
+    task: Task, system: System, mode: str, material: Material, origin: str
+) -> dict[str, Any]:
     """All that a result says of what it was computed from; ``inputs`` is the digest of it.
 
     A result is served again only for the same inputs: samples, labels, split, features, settings
@@ -204,7 +222,7 @@ def describe(task: Task, system: System, mode: str, material: Material) -> dict[
             "dim": system.features.dim,
             "identity": dict(system.features.identity()),
         },
-        "data": describe_data(task, material.clips),
+        "data": {**describe_data(task, material.clips), "origin": origin},
         "versions": environment.versions(system.extra),
     }
     inputs = digest_json({key: value for key, value in described.items() if key != "schema"})

@@ -120,6 +120,7 @@ class LinearSVM:
             "tried": self._tried,
             "refit": self._refit,
             "max_iter": MAX_ITER,
+            "parameters": sum(m.coef_.size + np.size(m.intercept_) for m in self._machines),
         }
 
     def _learn(self, features: Floats, labels: NDArray[Any], c: float) -> tuple[list[Any], bool]:
