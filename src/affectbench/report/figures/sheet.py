@@ -1,0 +1,163 @@
+"""The sheet that figures are drawn on: sizes in CSS pixels, colours by their role, one style."""
+
+from __future__ import annotations
+
+import io
+import threading
+import unicodedata
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from affectbench.errors import MissingExtra
+from affectbench.report.figures import svg
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Stand-ins that matplotlib draws with, to be replaced by the variable of their role.
+INK, MUTED, LINE, PAPER = "#000001", "#000002", "#000003", "#000004"
+ACCENT, SECOND, THIRD, FILL = "#000005", "#000006", "#000007", "#000008"
+ROLES: Final = {
+    INK: "var(--ink,currentColor)",
+    MUTED: "var(--muted,currentColor)",
+    LINE: "var(--line,currentColor)",
+    PAPER: "var(--paper,Canvas)",
+    ACCENT: "var(--accent,currentColor)",
+    SECOND: "var(--second,currentColor)",
+    THIRD: "var(--third,currentColor)",
+    FILL: "var(--fill,currentColor)",
+}
+# Role -> in a light page, in a dark one. Accents: Okabe and Ito 2008. Text on ``fill`` is ink.
+COLOURS: Final[Mapping[str, tuple[str, str]]] = {
+    "ink": ("#1b1b1f", "#ececf0"),
+    "muted": ("#5b5b63", "#a9a9b2"),
+    "line": ("#d9d9de", "#3b3b42"),
+    "paper": ("#ffffff", "#131316"),
+    "accent": ("#0072b2", "#56b4e9"),
+    "second": ("#d55e00", "#e69f00"),
+    "third": ("#009e73", "#2bc49a"),
+    "fill": ("#56b4e9", "#0072b2"),
+}
+SIZE: Final = 12  # px of the text
+SMALL: Final = 11
+ROW: Final = 25  # px from one row of a figure to the next
+WIDTH: Final = 480  # px of a figure that has no other reason for its width
+EM: Final = 0.57  # of the size of the text: a character, on average, in a wide font
+DRAWING: Final = threading.Lock()  # the settings of matplotlib are those of the whole process
+SETTINGS: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "affectbench",
+    "text.parse_math": False,
+    "font.size": SIZE,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.labelsize": SIZE,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "axes.formatter.useoffset": False,
+    "axes.formatter.limits": (-4, 5),
+    "grid.color": LINE,
+    "grid.linewidth": 0.8,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "xtick.major.size": 0,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL,
+    "hatch.linewidth": 0.8,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A figure of a width and a height in CSS pixels."""
+
+    figure: Figure
+    width: float
+    height: float
+
+    def axes(self, left: float, top: float, right: float, bottom: float) -> Axes:
+        """Axes with these margins, in pixels: an axis at the bottom and a grid across it."""
+        across, down = self.width - left - right, self.height - top - bottom
+        axes = self.figure.add_axes(
+            (left / self.width, bottom / self.height, across / self.width, down / self.height),
+            facecolor="none",
+        )
+        axes.spines[["left", "top", "right"]].set_visible(False)
+        axes.grid(axis="x")
+        axes.locator_params(axis="x", nbins=5)
+        return axes
+
+    def rows(self, axes: Axes) -> None:
+        """Count y in pixels from the top of the axes down, without ticks."""
+        axes.set_ylim(axes.get_position().height * self.height, 0)
+        axes.set_yticks([])
+
+    def text(self, x: float, y: float, text: str, **how: Any) -> None:
+        """Text with the middle of its lines at pixels from the left and from the top."""
+        how = {"va": "center", "ha": "left", **how}
+        self.figure.text(x / self.width, 1 - y / self.height, text, **how)
+
+    def svg(self, *, name: str, title: str, told: str) -> str:
+        """The figure as inline SVG; ``told`` says in words what it shows."""
+        drawn = io.BytesIO()
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph .* missing from")  # the page's font
+            self.figure.savefig(drawn, format="svg", facecolor="none")
+        whole = svg.root(name, self.width, self.height, title, told)
+        svg.adopt(whole, drawn.getvalue(), name, ROLES)
+        return svg.written(whole)
+
+
+@contextmanager
+def sheet(width: float, height: float) -> Iterator[Sheet]:
+    """A sheet to draw on, with the style of all figures while it is in use.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise MissingExtra("matplotlib", "report") from error
+    with DRAWING, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield Sheet(Figure((width / 72, height / 72), dpi=72), width, height)
+
+
+def blank(name: str, title: str, why: str) -> str:
+    """A figure of nothing: its title, and why there is nothing."""
+    with sheet(WIDTH, 2 * ROW) as page:
+        page.text(0, ROW / 2, svg.plain(title), weight="bold")
+        page.text(0, ROW * 1.5, why, color=MUTED)
+        return page.svg(name=name, title=title, told=why)
+
+
+def stylesheet() -> str:
+    """CSS that gives the variables of ``COLOURS`` their values in light and dark pages."""
+    light, dark = (
+        "".join(f"--{role}:{pair[scheme]};" for role, pair in COLOURS.items()) for scheme in (0, 1)
+    )
+    return f":root{{{light}}}@media (prefers-color-scheme:dark){{:root{{{dark}}}}}"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A value as it is printed: ``n/a`` where undefined, a true minus sign."""
+    if value != value:  # noqa: PLR0124 - NaN
+        return "n/a"
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def width_of(text: str, size: float = SIZE) -> float:
+    """About how wide text is, in pixels."""
+    wide = sum(unicodedata.east_asian_width(character) in "WF" for character in text)
+    return size * (EM * (len(text) - wide) + wide)
