@@ -30,6 +30,7 @@ class Scoring:
     level: float = 0.95
     seed: int = 0
     group_by: str | None = None  # None: the task's; "clip" has to be asked for by name
+    method: str = "auto"  # see intervals.methods
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,6 +237,7 @@ def score_tables(
             level=scoring.level,
             seed=scoring.seed,
             group_by=group_by,
+            method=scoring.method,
         )
     return scores, unscored
 

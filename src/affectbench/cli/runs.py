@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from affectbench.cli.scores import Draws, Interval, scoring_of, tell
+from affectbench.cli.scores import Draws, Interval, Method, scoring_of, tell
 from affectbench.cli.terminal import (
     Data,
     Json,
@@ -127,6 +127,7 @@ def run(
     seed: Annotated[list[int] | None, typer.Option("--seed", help="Repeat for several.")] = None,
     draws: Draws = 10_000,
     interval: Interval = None,
+    method: Method = "auto",
     workers: Workers = None,
     keep_going: Annotated[
         bool,
@@ -152,7 +153,7 @@ def run(
             out=out,
             mode=mode,
             seeds=seed or None,
-            scoring=scoring_of(draws, interval),
+            scoring=scoring_of(draws, interval, method),
             workers=workers,
             keep_going=keep_going,
             overwrite=overwrite,

@@ -24,6 +24,10 @@ Interval = Annotated[
     str | None,
     typer.Option("--interval", help="Resample speaker, seed or clip; the task's own by default."),
 ]
+Method = Annotated[
+    str,
+    typer.Option("--method", help="auto, expanded, jackknife, percentile or bca."),
+]
 Labels = Annotated[
     Path | None,
     typer.Option("--labels", help="CSV or corpus folder with the labels of the clips."),
@@ -54,10 +58,11 @@ def score(
     ] = "egemaps",
     draws: Draws = 10_000,
     interval: Interval = None,
+    method: Method = "auto",
     as_json: Json = False,
 ) -> None:
     """Score stored results again, or a file of predictions: no model and no audio is needed."""
-    scoring = scoring_of(draws, interval)
+    scoring = scoring_of(draws, interval, method)
     if predictions is None:
         score_folder(Path(what), labels, scoring, as_json=as_json)
         return
@@ -234,7 +239,7 @@ def p_value(value: float) -> str:
     return "n/a" if isnan(value) else "<.001" if value < 0.001 else f"{value:.3f}"
 
 
-def scoring_of(draws: int, interval: str | None) -> Any:
+def scoring_of(draws: int, interval: str | None, method: str = "auto") -> Any:
     """How intervals are made, from the flags."""
     from affectbench.schema import GROUPS
     from affectbench.scoring import Scoring
@@ -242,7 +247,7 @@ def scoring_of(draws: int, interval: str | None) -> Any:
     allowed = (*GROUPS, "clip")
     if interval is not None and interval not in allowed:
         raise BadData(f"--interval is '{interval}'. Expected one of {', '.join(allowed)}.")
-    return Scoring(draws=draws, group_by=interval)
+    return Scoring(draws=draws, group_by=interval, method=method)
 
 
 def tell(summary: dict[str, Any], *, as_json: bool) -> None:
