@@ -13,8 +13,16 @@ from numpy.typing import NDArray
 
 from affectbench import submission
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
-from affectbench.intervals import Intervals, bootstrap, warn_few
+from affectbench.intervals import (
+    GroupReport,
+    Intervals,
+    age_bands,
+    bootstrap,
+    by_group,
+    warn_few,
+)
 from affectbench.results import SCHEMA, data_digest, read_seed, seed_folders
+from affectbench.schema import GROUPS
 from affectbench.store import write_json
 from affectbench.truth import predicted_parts, scored, with_truth
 from affectbench.types import Metric, Score, Target, Task
@@ -240,6 +248,43 @@ def score_tables(
             method=scoring.method,
         )
     return scores, unscored
+
+
+def group_reports(
+    tables: Sequence[pl.DataFrame], task: Task, scoring: Scoring
+) -> dict[str, GroupReport]:
+    """The ranking metric by country, sex, age band, role and speaker, as far as they are known.
+
+    Args:
+        tables: of one part, one a seed.
+        task: names the metric.
+        scoring: level and seed; what it resamples is the unit of the groups.
+    """
+    kept = [scorable(table, task) for table in tables]
+    first = kept[0]
+    unit = scoring.group_by or task.group
+    units = groups_of(first, unit)
+    truth, predictions, outputs = arrays(kept, task.metric, task.targets)
+    found = {}
+    for column in GROUPS:
+        labels = groups_of(first, column)
+        if column == "age":
+            labels = age_bands(labels)
+        if column == task.group == "seed" or len(set(labels) - {None}) < 2:
+            continue
+        found[column] = by_group(
+            task.metric,
+            truth,
+            predictions,
+            labels,
+            units,
+            outputs=outputs,
+            draws=scoring.draws,
+            level=scoring.level,
+            seed=scoring.seed,
+            unit=unit,
+        )
+    return found
 
 
 def measured(task: Task) -> list[tuple[Metric, tuple[Target, ...]]]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from affectbench.cli.terminal import Json, features_of, print_table, remarks_line, task_of
-from affectbench.errors import BadData, MissingData
+from affectbench.errors import BadData, MissingData, listing
 
 if TYPE_CHECKING:
     from affectbench.comparison import Compared
@@ -40,6 +40,8 @@ Support = Annotated[
     Path | None, typer.Option("--support", help="CSV that names the support clips (few-shot).")
 ]
 
+MOST_GROUPS: Final = 10  # printed
+
 
 def score(
     what: Annotated[str, typer.Argument(help="A folder of results, or a task.")],
@@ -59,6 +61,9 @@ def score(
     draws: Draws = 10_000,
     interval: Interval = None,
     method: Method = "auto",
+    no_groups: Annotated[
+        bool, typer.Option("--no-groups", help="Do not break a file's score down by group.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Score stored results again, or a file of predictions: no model and no audio is needed."""
@@ -67,7 +72,6 @@ def score(
         score_folder(Path(what), labels, scoring, as_json=as_json)
         return
     from affectbench import scoring as scores
-    from affectbench.store import plain
     from affectbench.truth import read_truth
 
     task = task_of(what)
@@ -81,7 +85,13 @@ def score(
         return
     truth = read_truth(labels, task, groups=groups, support=support)
     result = scores.score_file(predictions, task, truth, scoring, part=part)
-    tell(plain(scores.summary_json(result, task, scoring)), as_json=as_json)
+    summary = scores.summary_json(result, task, scoring)
+    if not no_groups:
+        tables, _ = scores.read_predictions(predictions, task, truth, part)
+        summary["groups"] = {
+            name: scores.group_reports([table], task, scoring) for name, table in tables.items()
+        }
+    tell(jsonable(summary), as_json=as_json)
 
 
 def score_folder(folder: Path, labels: Path | None, scoring: Any, *, as_json: bool) -> None:
@@ -142,6 +152,52 @@ def score_clips(
     )
     for note in told["notes"]:
         remarks_line(note)
+
+
+def tell_groups(part: str, column: str, report: dict[str, Any]) -> None:
+    """The score by one group: all of them, or the worst of many, and the gap against chance."""
+    from affectbench.board import interval, number
+
+    by_value = sorted(
+        (group for group in report["groups"] if group["score"]["value"] is not None),
+        key=lambda group: group["score"]["value"],
+    )
+    typer.echo(f"\n{report['metric']} by {column}, {part}")
+    rows = [
+        (group["name"], number(group["score"]["value"]), interval(group["score"]),
+         f"{group['score']['clips']:,}", f"{group['score']['groups']:,}")
+        for group in by_value[:MOST_GROUPS]
+    ]  # fmt: skip
+    more = len(by_value) - MOST_GROUPS
+    print_table((column, "value", "interval", "clips", "resampled"), rows)
+    if more > 0:
+        typer.echo(f"  ... and {more:,} more, up to {number(by_value[-1]['score']['value'])}")
+    if report["gap"] is not None:
+        verdict = (
+            "beyond chance" if (report["gap"] > (report["envelope"] or 1)) else "within chance"
+        )
+        remarks_line(
+            f"gap {number(report['gap'])}, {verdict}: a model that ignores the {column} has up to "
+            f"{number(report['envelope'])} (p = {p_value(report['p'])})."
+        )
+    if report["undefined"]:
+        remarks_line(f"without a value: {listing(report['undefined'])}.")
+    if report["unlabelled"]:
+        remarks_line(f"{report['unlabelled']:,} clips of unknown {column} were left out.")
+
+
+def jsonable(value: Any) -> Any:
+    """Dataclasses as dictionaries, then all of it as JSON holds it."""
+    from affectbench.store import plain
+
+    def opened(item: Any) -> Any:
+        if is_dataclass(item) and not isinstance(item, type):
+            return asdict(item)
+        if isinstance(item, dict):
+            return {key: opened(held) for key, held in item.items()}
+        return item
+
+    return plain(opened(value))
 
 
 def compare(
@@ -234,9 +290,9 @@ def signed(value: float) -> str:
     return "n/a" if isnan(value) else f"{value:+.3f}"
 
 
-def p_value(value: float) -> str:
+def p_value(value: float | None) -> str:
     """Three decimals, never 0."""
-    return "n/a" if isnan(value) else "<.001" if value < 0.001 else f"{value:.3f}"
+    return "n/a" if value is None or isnan(value) else "<.001" if value < 0.001 else f"{value:.3f}"
 
 
 def scoring_of(draws: int, interval: str | None, method: str = "auto") -> Any:
@@ -269,6 +325,9 @@ def tell(summary: dict[str, Any], *, as_json: bool) -> None:
             (f"  {name}", number(o["value"]), interval(o)) for name, o in ranking["outputs"].items()
         ]
         print_table(("metric", "value", f"{ranking['level']:.0%} interval"), rows)
+    for part, reports in summary.get("groups", {}).items():
+        for column, report in reports.items():
+            tell_groups(part, column, report)
     for part, left in summary["unscored"].items():
         if left:
             typer.echo(f"  {part}: {left:,} clips were not scored: no label or no prediction.")
