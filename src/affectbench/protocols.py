@@ -251,9 +251,14 @@ def describe_data(task: Task, clips: pl.DataFrame) -> dict[str, Any]:
             "hash": splits.split_hash(clips),
         },
         "samples": digest_rows(clips.select("clip", "digest").iter_rows()),
-        "labels": digest_rows(clips.select("clip", "speaker", *task.columns).iter_rows()),
+        "labels": label_digest(task, clips),
         "parts": {part: counts(clips.filter(pl.col("part") == part)) for part in PARTS},
     }
+
+
+def label_digest(task: Task, clips: pl.DataFrame) -> str:
+    """Digest of speakers and labels: what a ceiling and a score are of."""
+    return digest_rows(clips.select("clip", "speaker", *task.columns).iter_rows())
 
 
 def counts(clips: pl.DataFrame) -> Mapping[str, int | None]:

@@ -36,25 +36,29 @@ class Row:
     split: Literal["dev", "test", "unknown"]
     metric: str  # "ccc.population"; of a published row the reading may be "unknown"
     scale: str  # of published.SCALES: rows of two scales never compare
-    value: float | None  # None: undefined, nothing printed, or unusable; an own value is the mean
-    # over seeds
-    printed: str  # a published value as printed; "" for an own one
-    low: float | None  # interval as published, or by group
-    high: float | None
-    spread: float | None  # ± as published; own: standard deviation over seeds, None for one seed
-    seeds: int | None  # of an own system
-    per_seed: tuple[float | None, ...]  # values of the seeds of an own system
-    place: int | None  # by value in its group; equal values share one; None where it is not ranked
-    ranks: tuple[int, int] | None  # best and worst that an own row may have among the own rows of
-    # its group, from paired tests; None where there is none to compare with
-    tied_first: bool  # whether no own row of the group is significantly better; needs ranks
-    overlaps: tuple[str, ...]  # published row: own systems whose interval holds its value. No test
+    value: float | None  # None: undefined, nothing printed, or unusable; own: mean over seeds
     status: Status
-    source: str  # paper, table and cell of a published row; the command that makes an own one
-    also: tuple[str, ...]  # other places that print the same number
-    note: str  # what a reader must know
-    cost: Cost | None  # of an own system
-    folder: Path | None  # of an own system: holds summary.json and seed<k>/
+    source: str  # paper and table of a published row; the command that makes an own one
+    low: float | None = None  # interval as published, or by group
+    high: float | None = None
+    spread: float | None = None  # ± as published; own: standard deviation over two seeds or more
+    place: int | None = None  # by value in its group; equal values share one; None: not ranked
+    ranks: tuple[int, int] | None = None  # own: the best and worst that it may have among the own
+    # rows of its group, from paired tests; None where there is none to compare with
+    tied_first: bool = False  # whether ``ranks`` begins at 1: no own row is significantly better
+    overlaps: tuple[str, ...] = ()  # published: own systems whose interval holds it: no test
+    note: str = ""  # what a reader must know
+    apart: str = ""  # why it is set apart; "" in a ranked group
+    # of published rows
+    printed: str = ""  # the value as printed
+    cell: str = ""  # row / column of the table
+    paper: str = ""  # where the system is described, if that is known
+    also: tuple[str, ...] = ()  # other places that print the same number
+    # of own rows
+    seeds: int | None = None
+    per_seed: tuple[float | None, ...] = ()  # [seeds] values
+    cost: Cost | None = None
+    folder: Path | None = None  # holds summary.json and seed<k>/
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
