@@ -11,12 +11,13 @@ import polars as pl
 
 from affectbench import results
 from affectbench.errors import AffectBenchError, BadData, MissingData, listing
-from affectbench.intervals.ties import Comparisons, compare_all
+from affectbench.intervals import Comparisons, Detectable, compare_all, smallest_detectable
 from affectbench.scoring import Scoring, arrays, groups_of, read_predictions, scorable
 from affectbench.tasks import TASKS
 from affectbench.types import Task
 
 FEWEST: Final = 2  # systems
+CLOSEST: Final = 0.99  # correlation of a rival: with 1 it would be the system itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Compared:
     metric: str
     clips: int
     comparisons: Comparisons
+    detectable: Detectable  # by the best system, for rivals that move with it as the second does
 
 
 def compare_paths(
@@ -106,7 +108,18 @@ def compare_tables(
         seed=scoring.seed,
         group_by=group_by,
     )
-    return Compared(task.name, part, task.metric.key, len(first), comparisons)
+    best = comparisons.pairs[0]
+    detectable = smallest_detectable(
+        task.metric,
+        truth,
+        arrays(kept[best.first], task.metric, task.targets)[1],
+        groups_of(first, group_by),
+        outputs=outputs,
+        level=scoring.level,
+        correlation=min(max(best.comparison.correlation, 0.0), CLOSEST),
+        seed=scoring.seed,
+    )
+    return Compared(task.name, part, task.metric.key, len(first), comparisons, detectable)
 
 
 def _systems(

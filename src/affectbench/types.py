@@ -91,6 +91,8 @@ class Corpus:
     access_how: str = ""  # gated corpora: who grants access, how, what to put where
     # labels and speakers alone, for scoring what was blind: folder of label files -> clips
     read_labels: Callable[[Path], pl.DataFrame] | None = None
+    # name of a target of vote shares -> column that counts the raters of each clip
+    raters: Mapping[str, str] = field(default_factory=dict)
     twin: Callable[..., Path] | None = None  # (root, scale, seed) -> root of a synthetic copy
 
 

@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 app.command("list")(runs.list_rows)
 for verb in (
-    *(runs.show, runs.run, scores.score, scores.compare, runs.report),
+    *(runs.show, runs.run, scores.score, scores.compare, scores.ceiling, runs.report),
     *(
         folders.twin,
         folders.get,

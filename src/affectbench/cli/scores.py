@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from affectbench.cli.terminal import Json, features_of, print_table, remarks_line, task_of
+from affectbench.cli.terminal import (
+    Data,
+    Json,
+    data_of,
+    features_of,
+    print_table,
+    remarks_line,
+    task_of,
+)
 from affectbench.errors import BadData, MissingData, listing
 
 if TYPE_CHECKING:
@@ -275,6 +283,49 @@ def tell_compared(found: Compared) -> None:
         f"* at {1 - first.level:.2g}.",
     ):
         remarks_line(line)
+    shown = found.detectable
+    if not isnan(shown.difference):
+        remarks_line(
+            f"The smallest difference that this part would show in {shown.power:.0%} of cases is "
+            f"{shown.difference:.3f}, to a rival that goes up and down with "
+            f"{found.comparisons.standings[0].system} as the second does."
+        )
+
+
+def ceiling(
+    corpus: Annotated[str, typer.Argument(help="A corpus whose raters are counted: crema-d.")],
+    data: Data = None,
+    draws: Annotated[int, typer.Option("--draws", min=1, help="Of the true shares.")] = 200,
+    as_json: Json = False,
+) -> None:
+    """The highest score that the noise of the ratings allows, where the raters are counted."""
+    from affectbench.corpora import CORPORA
+    from affectbench.metrics import METRICS
+    from affectbench.votes import ceilings_of
+
+    chosen = CORPORA[corpus]
+    keys = ("ccc.population", "spearman.mean", "pearson.mean", "uar.truth")
+    found = ceilings_of(chosen, data_of(data, chosen), [METRICS[key] for key in keys], draws=draws)
+    if as_json:
+        typer.echo(json.dumps(jsonable(found), indent=2))
+        return
+    for target, rows in found.items():
+        first = rows[0]
+        typer.echo(
+            f"\n{corpus}  {target}  ({first.clips:,} clips, {first.votes_per_clip:.1f} votes a "
+            f"clip, {first.unrated:,} unrated)"
+        )
+        print_table(
+            ("metric", "ceiling", f"{first.level:.0%} interval", "clips"),
+            [
+                (c.metric, f"{c.value:.3f}", f"[{c.low:.3f}, {c.high:.3f}]", f"{c.clips:,}")
+                for c in rows
+            ],
+        )
+    remarks_line(
+        "What an oracle scores that knows how all people would vote, against the votes that were "
+        "cast. uar: of the majority, clips with a tie left out."
+    )
 
 
 def places(standing: Standing) -> str:

@@ -275,5 +275,6 @@ CORPUS: Final = Corpus(
             "SentenceFilenames.csv",
         )
     ),
+    raters={f"{modality} votes": f"{modality}_raters" for modality in MODALITIES.values()},
     access_how=f"Votes and actors are downloaded; {ACCESS}",
 )
