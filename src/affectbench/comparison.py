@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,9 @@ from affectbench.tasks import TASKS
 from affectbench.types import Task
 
 FEWEST: Final = 2  # systems
-CLOSEST: Final = 0.99  # correlation of a rival: with 1 it would be the system itself
+# Correlation of a rival over draws: with 1 it would be the system itself; 0 where it is not known.
+CLOSEST: Final = 0.99
+STRANGERS: Final = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ def compare_tables(
         group_by=group_by,
     )
     best = comparisons.pairs[0]
+    together = best.comparison.correlation
     detectable = smallest_detectable(
         task.metric,
         truth,
@@ -116,7 +120,7 @@ def compare_tables(
         groups_of(first, group_by),
         outputs=outputs,
         level=scoring.level,
-        correlation=min(max(best.comparison.correlation, 0.0), CLOSEST),
+        correlation=STRANGERS if isnan(together) else min(max(together, 0.0), CLOSEST),
         seed=scoring.seed,
     )
     return Compared(task.name, part, task.metric.key, len(first), comparisons, detectable)
