@@ -16,6 +16,7 @@ from typing import Final
 
 from affectbench import submission
 from affectbench.errata import ERRATA, Erratum, of_task
+from affectbench.intervals.methods import BOOTSTRAP_FROM
 from affectbench.store import write_atomic
 from affectbench.submission.names import numbered
 from affectbench.tasks import TASKS
@@ -139,9 +140,12 @@ def _score(task: Task) -> list[str]:
     rows = ["| metric | how | worst to best | source |", "|---|---|---|---|"]
     rows += [_metric(metric, ranks=metric is task.metric) for metric in metrics.values()]
     interval = (
-        f"Intervals are 95 % and resample {task.group}s, 10,000 draws. "
-        "`affectbench compare A B` tests a difference on the same clips."
+        f"Intervals are 95 % and by {task.group}: from {BOOTSTRAP_FROM} {task.group}s on by "
+        "bootstrap, with fewer by the jackknife. `affectbench compare A B` tests a difference on "
+        "the same clips."
     )
+    if task.protocol == "generate":
+        interval = "Intervals are 95 % and leave out blocks of generated clips in turn."
     return [f"`{task.metric.key}` ranks.", "\n".join(rows), interval]
 
 
