@@ -58,11 +58,12 @@ class Chance:
         rng = np.random.default_rng((seed, STREAM))
         if self.permuted == UNITS:
             return self._by_units(permutations, rng)
+        each_once = np.eye(int(self.label.max()) + 1, dtype=np.uint8)
         everywhere = self.permuted == CLIPS
-        gaps = [gap(self._by_clips(self.label))]
+        gaps = [gap(self._values(self.label, each_once))]
         for _ in range(permutations):
             label = rng.permutation(self.label) if everywhere else self._within_units(rng)
-            gaps.append(gap(self._by_clips(label)))
+            gaps.append(gap(self._values(label, each_once)))
         return np.array(gaps)
 
     def _by_units(self, permutations: int, rng: np.random.Generator) -> Floats:
@@ -81,12 +82,7 @@ class Chance:
         """The value of each group when units have these labels: [P, U] to [P, L]."""
         taken = of_unit[:, None, :] == np.arange(labels)[:, None]
         counts = taken.reshape(-1, of_unit.shape[1]).astype(np.uint8)
-        each = [
-            self.metric.resampled(self.truth, one, self.unit, counts, self.outputs)
-            for one in self.seeds
-        ]
-        combined = self.metric.combine(np.stack(each)).mean(axis=0)
-        return np.asarray(combined.reshape(-1, labels))
+        return self._values(self.unit, counts).reshape(-1, labels)
 
     def _within_units(self, rng: np.random.Generator) -> Index:
         """The labels of the clips of each unit in another order, [N]."""
@@ -95,17 +91,13 @@ class Chance:
         label[np.argsort(self.unit, kind="stable")] = self.label[shuffled]
         return label
 
-    def _by_clips(self, label: Index) -> Floats:
-        """The value of each group when clips have these labels: [N] to [L]."""
-        ends = np.cumsum(np.bincount(label, minlength=int(self.label.max()) + 1))
-        parts = np.split(np.argsort(label, kind="stable"), ends[:-1])
-        return np.array([self._value(rows) for rows in parts])
-
-    def _value(self, rows: Index) -> float:
-        """Mean over seeds of the combined value of some clips."""
-        truth = of_clips(self.truth, rows)
-        each = [self.metric.compute(truth, of_clips(one, rows), self.outputs) for one in self.seeds]
-        return float(self.metric.combine(np.stack(each)).mean())
+    def _values(self, group: Index, counts: NDArray[np.uint8]) -> Floats:
+        """Mean over seeds of the combined value of the clips of some groups, [B, G] to [B]."""
+        each = [
+            self.metric.resampled(self.truth, one, group, counts, self.outputs)
+            for one in self.seeds
+        ]
+        return np.asarray(self.metric.combine(np.stack(each)).mean(axis=0))
 
 
 def of_clips(values: Any, rows: Index, *, axis: int = 0) -> Any:

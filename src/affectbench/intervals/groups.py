@@ -81,7 +81,7 @@ def by_group(  # noqa: PLR0913 - what is optional goes by name
     - to a clip (role, sentence): the clips of each speaker, among themselves;
     - it is the speaker: all clips, as many a speaker as there are.
 
-    The last two are the slower ones: they score each group in each permutation by itself.
+    The last two sort the clips anew in each permutation, which takes longer.
 
     Args:
         metric: a row of ``METRICS``, of any kind but generation.

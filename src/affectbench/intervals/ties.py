@@ -73,10 +73,9 @@ def compare_all(  # noqa: PLR0913 - what is optional goes by name
     The p-values of all pairs are corrected together (``holm``): the probability of even one false
     difference is 1 - level at most. A system's range of ranks leaves out the places above systems
     that are significantly better and below those that are significantly worse; all ranges together
-    hold the true ranks with the probability ``level`` (as Al Mohamad, Goeman and van Zwet 2022,
-    doi:10.1111/biom.13419, make them from Tukey's tests). Systems whose range starts at 1 are tied
-    for the first place. Two systems may share a place with a third and yet differ, so that there
-    are ranges and no classes.
+    hold the true ranks with the probability ``level`` (Mogstad, Romano, Shaikh and Wilhelm 2024,
+    doi:10.1093/restud/rdad006). Systems whose range starts at 1 are tied for the first place. Two
+    systems may share a place with a third and yet differ: so there are ranges, and no classes.
 
     Args:
         metric: these four, ``outputs`` and the others as for ``compare``.
