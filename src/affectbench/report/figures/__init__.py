@@ -20,8 +20,9 @@ from __future__ import annotations
 from affectbench.report.figures.agreement import scatter_agreement
 from affectbench.report.figures.confusion import confusion
 from affectbench.report.figures.distributions import bars, histogram
-from affectbench.report.figures.forest import Mark, forest
+from affectbench.report.figures.forest import forest
 from affectbench.report.figures.groups import gaps
+from affectbench.report.figures.rows import Mark
 from affectbench.report.figures.sheet import COLOURS, stylesheet
 from affectbench.report.figures.training import curve
 from affectbench.report.figures.waveform import waveform

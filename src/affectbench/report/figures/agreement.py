@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import isfinite, nan, sqrt
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from affectbench.errors import BadData
 from affectbench.metrics.agreement import ccc
@@ -26,8 +26,8 @@ from affectbench.report.figures.sheet import (
     MUTED,
     SECOND,
     SMALL,
-    Sheet,
     blank,
+    checked,
     number,
     sheet,
 )
@@ -38,10 +38,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SIDE: Final = 270  # px of the plot
-LEFT, TOP, RIGHT, BOTTOM = 46, 32, 14, 132
+LEFT, TOP, RIGHT = 46, 32, 14
+BELOW: Final = 66  # px of axis and key
+LINE_HEIGHT: Final = 17
 GRID: Final = 26  # hexagons across
 SHADES: Final = (0.16, 0.34, 0.54, 0.76, 1.0)  # opacity, from few clips to many
 POINTS: Final = 500
+IDENTITY: Final[dict[str, Any]] = {"color": INK, "linewidth": 1, "dashes": (4, 3)}
+SPREAD: Final[dict[str, Any]] = {"color": SECOND, "linewidth": 1.5}
+KEY: Final = (
+    ("identity", IDENTITY),
+    ("means ± SD, their line", SPREAD | {"marker": "+", "markersize": 12, "markeredgewidth": 2.4}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +100,7 @@ def scatter_agreement(
     """Predictions over the truth, with the identity and what the CCC is made of.
 
     Args:
-        truth: [N]; NaN is left out with its pair.
+        truth: [N]; what is not finite is left out with its pair, and counted in the figure.
         prediction: [N]
         name: which the ids begin with.
         title: of the figure, above it.
@@ -102,48 +110,53 @@ def scatter_agreement(
             hexagons, for labels that must not be read off.
 
     Raises:
-        BadData: the two are not vectors of one length.
+        BadData: the two are not vectors of one length, or the limits are none.
         MissingExtra: matplotlib is not installed.
     """
     x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
     if x.ndim != 1 or x.shape != y.shape:
         raise BadData(f"Truth {x.shape} and prediction {y.shape}; expected [N] and [N].")
+    low, high = checked(limits)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     if not len(x):
         return blank(name, title, "No clip with both truth and prediction.")
     found = agreement(x, y)
-    with sheet(LEFT + SIDE + RIGHT, TOP + SIDE + BOTTOM) as page:
-        axes = page.axes(LEFT, TOP, RIGHT, BOTTOM)
-        axes.set(xlim=limits, ylim=limits, xlabel="truth", ylabel="prediction")
-        axes.locator_params(nbins=5)
-        axes.grid(axis="both")
-        inside = (np.minimum(x, y) >= limits[0]) & (np.maximum(x, y) <= limits[1])
-        shown = _points if len(x) <= points else _hexagons
-        density = shown(axes, x[inside], y[inside]) if inside.any() else ""
-        axes.axline((limits[0], limits[0]), slope=1, color=INK, linewidth=1, dashes=(4, 3))
+    inside = (np.minimum(x, y) >= low) & (np.maximum(x, y) <= high)
+    lines = [*_parts(found), f"{len(x):,} clips", *_left_out(known, inside)]
+    bottom = BELOW + LINE_HEIGHT * len(lines)
+    with sheet(LEFT + SIDE + RIGHT, TOP + SIDE + bottom) as page:
+        axes = page.axes(LEFT, TOP, RIGHT, bottom, grid="both")
+        axes.set(xlim=(low, high), ylim=(low, high), xlabel="truth", ylabel="prediction")
+        if len(x) <= points:
+            axes.scatter(x[inside], y[inside], s=12, color=ACCENT, alpha=0.5, linewidths=0)
+        else:
+            most = _hexagons(axes, x[inside], y[inside])
+            lines[len(_parts(found))] += f", in hexagons of up to {most:,}"
+        axes.axline((low, low), slope=1, **IDENTITY)
         _spread(axes, found)
-        outside = len(x) - int(inside.sum())
-        notes = [f"{len(x):,} clips" + density]
-        notes += [f"{outside:,} outside the axes"] if outside else []
         page.text(0, 12, plain(title), weight="bold")
-        _key(page)
-        told = _parts(found)
-        for line, text in enumerate([*told, "; ".join(notes)]):
-            shade = INK if line == 0 else MUTED
-            page.text(LEFT, TOP + SIDE + 70 + 17 * line, text, size=SMALL, color=shade)
-        words = f"Prediction against truth. {'. '.join([*told, *notes])}."
-        return page.svg(name=name, title=title, told=words)
+        page.key(LEFT, TOP + SIDE + 48, KEY)
+        for index, line in enumerate(lines):
+            down = TOP + SIDE + BELOW + 6 + LINE_HEIGHT * index
+            page.text(LEFT, down, line, size=SMALL, color=MUTED if index else INK)
+        told = f"Prediction against truth. {'. '.join(lines)}."
+        return page.svg(name=name, title=title, told=told)
 
 
-def _points(axes: Axes, x: Floats, y: Floats) -> str:
-    """Each clip a dot that others show through."""
-    axes.scatter(x, y, s=12, color=ACCENT, alpha=0.5, linewidths=0, clip_on=False)
-    return ""
+def _left_out(known: NDArray[np.bool_], inside: NDArray[np.bool_]) -> list[str]:
+    """How many clips are not in the figure, and why."""
+    outside, unknown = int((~inside).sum()), int((~known).sum())
+    notes = [f"{outside:,} outside the axes"] if outside else []
+    return [*notes, f"{unknown:,} left out: no finite pair"] if unknown else notes
 
 
-def _hexagons(axes: Axes, x: Floats, y: Floats) -> str:
-    """Clips counted in hexagons, the darker the more, by a scale of ratios."""
+def _hexagons(axes: Axes, x: Floats, y: Floats) -> int:
+    """Clips counted in hexagons, the darker the more, by a scale of ratios.
+
+    Returns:
+        The count of the fullest.
+    """
     from matplotlib.collections import PathCollection
     from matplotlib.path import Path
     from matplotlib.transforms import Affine2D
@@ -153,7 +166,7 @@ def _hexagons(axes: Axes, x: Floats, y: Floats) -> str:
     counts, centres = np.asarray(bins.get_array()), np.asarray(bins.get_offsets())
     shape = np.asarray(bins.get_paths()[0].vertices) * SIDE / (high - low)
     bins.remove()
-    most = counts.max()
+    most = counts.max(initial=0)
     level = np.ceil(np.log(counts) / np.log(most) * len(SHADES)) if most > 1 else counts
     level = np.clip(level.astype(int) - 1, 0, len(SHADES) - 1)
     for shade, opacity in enumerate(SHADES):
@@ -169,7 +182,7 @@ def _hexagons(axes: Axes, x: Floats, y: Floats) -> str:
             ),
             autolim=False,
         )
-    return f", in hexagons of up to {int(most):,}"
+    return int(most)
 
 
 def _spread(axes: Axes, found: Agreement) -> None:
@@ -177,30 +190,9 @@ def _spread(axes: Axes, found: Agreement) -> None:
     (x, y), (across, up) = found.means, found.deviations
     if isfinite(found.scale):
         slope = found.scale if found.r >= 0 else -found.scale
-        axes.axline((x, y), slope=slope, color=SECOND, linewidth=1.6)
-    axes.plot([x - across, x + across], [y, y], color=SECOND, linewidth=2.6)
-    axes.plot([x, x], [y - up, y + up], color=SECOND, linewidth=2.6)
-
-
-def _key(page: Sheet) -> None:
-    """What the lines are, below the axis."""
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], color=INK, linewidth=1, dashes=(4, 3), label="identity"),
-        Line2D([], [], color=SECOND, linewidth=1.6, marker="+", markersize=10,
-               markeredgewidth=2.6, label="means ± 1 SD, and their line"),
-    ]  # fmt: skip
-    page.figure.legend(
-        handles=handles,
-        ncols=2,
-        loc="center left",
-        bbox_to_anchor=(LEFT / page.width, 1 - (TOP + SIDE + 48) / page.height),
-        borderpad=0,
-        borderaxespad=0,
-        handletextpad=0.5,
-        columnspacing=1.2,
-    )
+        axes.axline((x, y), slope=slope, **SPREAD)
+    axes.plot([x - across, x + across], [y, y], color=SECOND, linewidth=2.4)
+    axes.plot([x, x], [y - up, y + up], color=SECOND, linewidth=2.4)
 
 
 def _parts(found: Agreement) -> list[str]:

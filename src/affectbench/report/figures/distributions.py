@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from affectbench.errors import BadData
-from affectbench.report.figures.forest import heights_of, label_width, wrapped
+from affectbench.report.figures.rows import height_of, label_width, wrapped
 from affectbench.report.figures.sheet import (
     ACCENT,
     FILL,
@@ -17,12 +17,13 @@ from affectbench.report.figures.sheet import (
     MUTED,
     PAPER,
     SECOND,
-    SMALL,
     THIRD,
     WIDTH,
     blank,
+    checked,
     number,
     sheet,
+    span,
 )
 from affectbench.report.figures.svg import plain
 from affectbench.types import Floats
@@ -31,12 +32,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 HEIGHT: Final = 220
-BAR: Final = 12  # px, of a bar alone; of several in a row 8
+BAR, BAR_OF_PART = 12, 11  # px of a bar: one a label, and several
 LINES: Final[tuple[dict[str, Any], ...]] = (
-    {"edgecolor": ACCENT, "linestyle": "solid"},
-    {"edgecolor": SECOND, "linestyle": (0, (5, 2))},
-    {"edgecolor": THIRD, "linestyle": (0, (1, 1.5))},
-    {"edgecolor": INK, "linestyle": (0, (6, 2, 1, 2))},
+    {"color": ACCENT, "linestyle": "solid"},
+    {"color": SECOND, "linestyle": (0, (5, 2))},
+    {"color": THIRD, "linestyle": (0, (1, 1.5))},
+    {"color": INK, "linestyle": (0, (6, 2, 1, 2))},
 )
 FACES: Final[tuple[dict[str, Any], ...]] = (
     {"facecolor": FILL, "edgecolor": ACCENT},
@@ -66,7 +67,7 @@ def histogram(
         bins: of equal width.
 
     Raises:
-        BadData: there are more than four parts.
+        BadData: there are more than four parts, or the limits are none.
         MissingExtra: matplotlib is not installed.
     """
     parts = _parts(values)
@@ -74,26 +75,24 @@ def histogram(
     every = np.concatenate([*known.values(), np.empty(0)])
     if not len(every):
         return blank(name, title, "No values.")
-    low, high = limits or _limits(every)
+    low, high = checked(limits) if limits else span([every.min(), every.max()])
     edges = np.linspace(low, high, bins + 1)
     with sheet(WIDTH, HEIGHT) as page:
-        axes = page.axes(52, 46, 12, 40)
-        axes.grid(visible=False)
-        axes.grid(axis="y")
-        axes.locator_params(axis="y", nbins=5)
+        axes = page.axes(52, 46, 12, 40, grid="y")
         axes.yaxis.set_major_formatter("{x:g} %")
         told = []
         for style, (part, each) in zip(LINES, known.items(), strict=False):
             counts, _ = np.histogram(each, edges)
-            shares = 100 * counts / max(len(each), 1)
-            unknown, outside = len(parts[part]) - len(each), len(each) - int(counts.sum())
-            text = f"{part or 'values'} ({len(each):,})"
-            axes.stairs(shares, edges, linewidth=1.6, label=text, clip_on=False, **style)
-            told.append(_told(text, each, unknown, outside))
+            shares = np.repeat(100 * counts / max(len(each), 1), 2)
+            ends = np.concatenate([[0], shares, [0]])
+            axes.plot(np.repeat(edges, 2), ends, linewidth=1.5, clip_on=False, **style)
+            outside = len(each) - int(counts.sum())
+            told.append(_told(_counted(part, each), each, len(parts[part]) - len(each), outside))
         axes.set(xlim=(low, high), xlabel=plain(label))
         axes.set_ylim(bottom=0)
         page.text(0, 12, plain(title), weight="bold")
-        _key(axes)
+        names = [_counted(part, each) for part, each in known.items()]
+        page.key(52, 34, list(zip(names, LINES, strict=False)))
         return page.svg(name=name, title=title, told=" ".join(told))
 
 
@@ -126,36 +125,52 @@ def bars(
         raise BadData(f"{len(labels)} labels and another number of values: {wrong}; expected one.")
     if not labels or not parts:
         return blank(name, title, "No values.")
-    shown = [wrapped(each) for each in labels]
-    thick = BAR if len(parts) == 1 else 8
-    heights = [max(heights_of(each), thick * len(parts) + 10) for each in shown]
+    thick = BAR if len(parts) == 1 else BAR_OF_PART
+    heights = [max(height_of(wrapped(each)), thick * len(parts) + 10) for each in labels]
     top = 26 if len(parts) == 1 else 46
     with sheet(WIDTH, top + sum(heights) + 40) as page:
-        axes = page.axes(label_width(shown), top, 60, 40)
+        axes = page.axes(label_width(labels), top, 60, 40)
         page.rows(axes)
-        known = np.concatenate([each[np.isfinite(each)] for each in parts.values()])
-        axes.set_xlim(min(known.min(initial=0), 0), max(known.max(initial=0), 0) or 1)
-        y = 0.0
-        for row, (text, height) in enumerate(zip(shown, heights, strict=True)):
-            page.text(0, top + y + height / 2, text)
-            for index, (part, each) in enumerate(parts.items()):
-                middle = y + height / 2 + thick * (index - (len(parts) - 1) / 2)
-                first = part if row == 0 else "_"
-                axes.barh(middle, np.nan_to_num(each[row]), thick - 1, linewidth=0.9,
-                          label=first, **FACES[index])  # fmt: skip
-                _value(axes, float(each[row]), middle, digits)
-            y += height
+        axes.set_xlim(_from_zero(np.concatenate([*parts.values()])))
         axes.set_xlabel(plain(label))
+        axes.xaxis.set_major_formatter("{x:,g}")
+        middles = np.cumsum(heights) - np.array(heights) / 2
+        for text, middle in zip(labels, middles, strict=True):
+            page.text(0, top + middle, wrapped(text))
+        for index, each in enumerate(parts.values()):
+            offset = thick * (index - (len(parts) - 1) / 2)
+            _bars(axes, middles + offset, each, digits, {**FACES[index], "height": thick - 1})
         page.text(0, 12, plain(title), weight="bold")
         if len(parts) > 1:
-            _key(axes)
-        told = [
-            f"{plain(each)}: "
-            + ", ".join(f"{part} {number(v[row], digits)}".strip() for part, v in parts.items())
-            + "."
-            for row, each in enumerate(labels)
-        ]
-        return page.svg(name=name, title=title, told=" ".join(told))
+            page.key(0, 34, [(part, face) for part, face in zip(parts, FACES, strict=False)])
+        words = [_in_words(each, parts, row, digits) for row, each in enumerate(labels)]
+        return page.svg(name=name, title=title, told=" ".join(words))
+
+
+def _from_zero(values: Floats) -> tuple[float, float]:
+    """Limits of an axis of bars: 0, and the values which are finite."""
+    known = values[np.isfinite(values)]
+    low, high = float(known.min(initial=0)), float(known.max(initial=0))
+    return low, high if high > low else 1.0
+
+
+def _bars(
+    axes: Axes, heights: Floats, values: Floats, digits: int, style: Mapping[str, Any]
+) -> None:
+    """Bars at these heights, and the number at the end of each."""
+    lengths = np.where(np.isfinite(values), values, 0.0)
+    axes.barh(heights, lengths, linewidth=0.9, **style)
+    for height, length, value in zip(heights, lengths, values, strict=True):
+        axes.annotate(
+            number(value, digits), (max(length, 0), height), (4, -3.6),
+            textcoords="offset points", size=10, color=MUTED, annotation_clip=False,
+        )  # fmt: skip
+
+
+def _in_words(label: str, parts: Mapping[str, Floats], row: int, digits: int) -> str:
+    """The values of a label."""
+    values = [f"{part} {number(each[row], digits)}".strip() for part, each in parts.items()]
+    return f"{plain(label)}: {', '.join(values)}."
 
 
 def _parts(values: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Floats]:
@@ -164,12 +179,6 @@ def _parts(values: ArrayLike | Mapping[str, ArrayLike]) -> dict[str, Floats]:
     if len(given) > len(LINES):
         raise BadData(f"{len(given)} parts; expected {len(LINES)} at most.")
     return {plain(k): np.asarray(v, dtype=np.float64).ravel() for k, v in given.items()}
-
-
-def _limits(values: Floats) -> tuple[float, float]:
-    """Lowest and highest value; a range of 1 around a constant."""
-    low, high = float(values.min()), float(values.max())
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
 def _told(text: str, values: Floats, unknown: int, outside: int) -> str:
@@ -183,18 +192,5 @@ def _told(text: str, values: Floats, unknown: int, outside: int) -> str:
     return words + "."
 
 
-def _value(axes: Axes, value: float, y: float, digits: int) -> None:
-    """The number at the end of a bar."""
-    end = value if np.isfinite(value) else 0.0
-    axes.annotate(
-        number(value, digits), (max(end, 0), y), (4, 0), textcoords="offset points",
-        va="center", size=10, color=MUTED, annotation_clip=False,
-    )  # fmt: skip
-
-
-def _key(axes: Axes) -> None:
-    """What the parts are, above the plot."""
-    axes.legend(
-        ncols=len(LINES), loc="lower left", bbox_to_anchor=(0, 1.0), borderaxespad=0.4,
-        borderpad=0, fontsize=SMALL, columnspacing=1.4, handlelength=2.2,
-    )  # fmt: skip
+def _counted(part: str, values: Floats) -> str:
+    return f"{part or 'values'} ({len(values):,})"

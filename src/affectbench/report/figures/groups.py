@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from math import isfinite
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Final
 
 from affectbench.intervals.groups import Group, GroupReport
-from affectbench.report.figures.forest import (
+from affectbench.report.figures.rows import (
+    LEFT_OUT,
+    MARGIN,
+    VALUES,
     Mark,
     draw_rows,
-    heights_of,
+    height_of_rows,
     in_words,
     label_width,
-    marks_of,
-    span,
-    wrapped,
+    numbers_of,
 )
 from affectbench.report.figures.sheet import (
     INK,
@@ -28,6 +29,7 @@ from affectbench.report.figures.sheet import (
     blank,
     number,
     sheet,
+    span,
 )
 from affectbench.report.figures.svg import plain
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 MANY: Final = 30  # groups above which only the best and the worst are drawn
 TOP: Final = 26
+BOTTOM: Final = 58
 
 
 def gaps(report: GroupReport, *, name: str, title: str = "") -> str:
@@ -56,50 +59,45 @@ def gaps(report: GroupReport, *, name: str, title: str = "") -> str:
     title = title or f"{report.metric} by group"
     if not report.groups:
         return blank(name, title, "No groups.")
-    chosen, left_out = _chosen(report.groups, report)
-    marks = [_mark(group) for group in chosen]
-    labels = [wrapped(mark.label) for mark in marks]
-    heights = [heights_of(label) for label in labels]
-    bars = ["gap of best and worst", f"{report.level:.0%} of gaps by chance"]
-    gap = isfinite(report.gap)
-    foot = ROW * len(bars) + 16 if gap else 0
-    best = {group.name: group.score.value for group in report.groups}
-    start = best[report.worst] if gap else 0.0
-    sign = 1 if gap and best[report.best] >= start else -1
-    ends = [start + sign * length for length in (report.gap, report.envelope)] if gap else []
-    with sheet(WIDTH, TOP + sum(heights) + foot + 56) as page:
-        axes = page.axes(label_width([*labels, *(bars if gap else [])]), TOP, 56, 56)
+    marks = _chosen(report)
+    known = isfinite(report.gap)
+    labels = ["gap of best and worst", f"chance alone, {report.level:.0%}"] if known else []
+    values = {group.name: group.score.value for group in report.groups}
+    start = values[report.worst] if known else nan
+    sign = 1 if known and values[report.best] >= start else -1
+    ends = [start + sign * length for length in (report.gap, report.envelope)]
+    foot = ROW * len(labels) + 16 if known else 0
+    with sheet(WIDTH, TOP + height_of_rows(marks) + foot + BOTTOM) as page:
+        left = label_width([*(mark.label for mark in marks), *labels])
+        axes = page.axes(left, TOP, VALUES, BOTTOM)
         page.rows(axes)
-        axes.set_xlim(*span([*marks_of(marks), *ends]))
-        draw_rows(page, axes, marks, labels, heights, TOP)
-        page.text(0, 10, plain(title), weight="bold")
-        if gap:
-            lengths = (report.gap, report.envelope)
-            _bars(page, axes, bars, lengths, (start, sign, sum(heights) + 16))
+        axes.set_xlim(*span([*numbers_of(marks), *ends], MARGIN))
         axes.set_xlabel(plain(report.metric))
-        note = _note(report, left_out)
+        page.text(0, 10, plain(title), weight="bold")
+        y = draw_rows(page, axes, marks, TOP)
+        if known:
+            _bars(page, axes, labels, (report.gap, report.envelope), (start, sign, y + 16))
+        note = _note(report)
         page.text(0, page.height - 10, note, size=SMALL, color=MUTED)
-        told = f"{title}. " + " ".join(in_words(_mark(group)) for group in report.groups)
-        return page.svg(name=name, title=title, told=f"{told} {_gap(report)} {note}")
+        told = " ".join(in_words(_mark(group)) for group in report.groups)
+        return page.svg(name=name, title=title, told=f"{title}. {told} {_gap(report)} {note}")
 
 
-def _chosen(groups: tuple[Group, ...], report: GroupReport) -> tuple[list[Group], int]:
-    """The groups that are drawn, the best first, without a value last; and how many are not."""
-    values = {group.name: group.score.value for group in groups}
-    lower = bool(report.best) and values[report.best] < values[report.worst]
-    ranked = sorted(
-        groups,
-        key=lambda group: (
-            not isfinite(group.score.value),
-            group.score.value if lower else -group.score.value,
-        ),
+def _chosen(report: GroupReport) -> list[Mark]:
+    """The rows that are drawn: the best first, those without a value last."""
+    values = {group.name: group.score.value for group in report.groups}
+    sign = 1 if report.best and values[report.best] < values[report.worst] else -1
+    known = sorted(
+        (group for group in report.groups if isfinite(group.score.value)),
+        key=lambda group: sign * group.score.value,
     )
-    if len(ranked) <= MANY:
-        return ranked, 0
-    known = [group for group in ranked if isfinite(group.score.value)]
-    half = MANY // 2
-    drawn = known if len(known) <= MANY else [*known[:half], *known[-half:]]
-    return drawn or ranked[:MANY], len(groups) - len(drawn or ranked[:MANY])
+    unknown = [group for group in report.groups if not isfinite(group.score.value)]
+    marks = [_mark(group) for group in [*known, *unknown]]
+    if len(marks) <= MANY:
+        return marks
+    half = min(MANY, len(known)) // 2
+    between = Mark(f"… {len(marks) - 2 * half:,} more …", nan, nan, nan, LEFT_OUT)
+    return [*marks[:half], between, *marks[len(known) - half : len(known)]]
 
 
 def _mark(group: Group) -> Mark:
@@ -143,15 +141,13 @@ def _gap(report: GroupReport) -> str:
     )
 
 
-def _note(report: GroupReport, left_out: int) -> str:
+def _note(report: GroupReport) -> str:
     """What the gap of chance is made of, and what is not drawn."""
     notes = []
     if isfinite(report.p):
         notes.append(
             f"p {number(report.p)}, {report.permutations:,} permutations of {report.permuted}"
         )
-    if left_out:
-        notes.append(f"{left_out:,} groups not drawn")
     if report.unlabelled:
         notes.append(f"{report.unlabelled:,} clips of no known group")
     return "; ".join(notes)

@@ -14,6 +14,7 @@ NAME: Final = re.compile(r"[A-Za-z][\w-]*")
 NO_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 REFERENCE: Final = re.compile(r"#([\w.-]+)(?=\)|$)")  # url(#id), or all of a href
 LONG: Final = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
+COMMAND: Final = re.compile(r"([A-Za-z])([^A-Za-z]*)")  # of path data, all of them absolute
 RUN: Final = 3  # neighbours of one style from which a group for them is shorter
 
 
@@ -69,7 +70,7 @@ def adopt(svg: ET.Element, drawn: bytes, name: str, colours: Mapping[str, str]) 
             parent.text = None
         _shorten(parent, colours)
     _rename(source, name)
-    body = _joined(_flat(source))
+    body = _joined(_flat(_joined(_flat(source))))
     body.set("style", "stroke-linejoin:round;stroke-linecap:butt")
     svg.append(body)
 
@@ -77,11 +78,8 @@ def adopt(svg: ET.Element, drawn: bytes, name: str, colours: Mapping[str, str]) 
 def _is_left_out(element: ET.Element) -> bool:
     """Whether it says nothing, or would be taken for a style of the whole page."""
     tag = element.tag.rpartition("}")[2]
-    return tag in ("metadata", "style") or (tag in ("g", "defs") and _is_empty(element))
-
-
-def _is_empty(element: ET.Element) -> bool:
-    return all(_is_left_out(child) for child in element)
+    empty = tag in ("g", "defs") and all(_is_left_out(child) for child in element)
+    return empty or tag in ("metadata", "style") or element.get("style") == "fill: none"
 
 
 def _shorten(element: ET.Element, colours: Mapping[str, str]) -> None:
@@ -93,11 +91,30 @@ def _shorten(element: ET.Element, colours: Mapping[str, str]) -> None:
         text = LONG.sub(lambda number: f"{round(float(number[0]), 2) + 0.0:g}", value)
         if key == "style":
             text = _style(text, colours)
+        elif key == "fill":  # of a hatch; only a style takes variables
+            element.set("style", _style(f"fill:{text}", colours))
+            continue
         elif key == "d":
-            text = re.sub(r"\s*([A-Za-z])\s*", r"\1", text)
+            text = _path(text)
         elif key == "transform" and text.startswith("rotate(-0 "):
             continue
         element.set(key.rpartition("}")[2], text)
+
+
+def _path(data: str) -> str:
+    """Path data without spaces, level and upright lines by one number."""
+    short, here = "", ("", "")
+    for command, rest in COMMAND.findall(data):
+        numbers = rest.split()
+        there = (numbers[-2], numbers[-1]) if numbers else here
+        if command == "L" and there[1] == here[1]:
+            short += f"H{there[0]}"
+        elif command == "L" and there[0] == here[0]:
+            short += f"V{there[1]}"
+        else:
+            short += command + " ".join(numbers)
+        here = there
+    return short
 
 
 def _style(style: str, colours: Mapping[str, str]) -> str:

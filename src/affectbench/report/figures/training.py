@@ -15,7 +15,6 @@ from affectbench.report.figures.sheet import (
     MUTED,
     PAPER,
     SECOND,
-    SMALL,
     THIRD,
     WIDTH,
     blank,
@@ -30,11 +29,18 @@ if TYPE_CHECKING:
 
 HEIGHT: Final = 230
 STYLES: Final[tuple[dict[str, Any], ...]] = (
-    {"color": ACCENT, "linestyle": "solid", "marker": "o"},
-    {"color": SECOND, "linestyle": (0, (5, 2)), "marker": "s"},
-    {"color": THIRD, "linestyle": (0, (1, 1.5)), "marker": "D"},
-    {"color": INK, "linestyle": (0, (6, 2, 1, 2)), "marker": "^"},
+    {"color": ACCENT, "linestyle": "solid"},
+    {"color": SECOND, "linestyle": (0, (5, 2))},
+    {"color": THIRD, "linestyle": (0, (1, 1.5))},
+    {"color": INK, "linestyle": (0, (6, 2, 1, 2))},
 )
+MARKERS: Final = ("o", "s", "D", "^")  # of the kept epoch, one a series
+KEPT: Final[dict[str, Any]] = {
+    "linestyle": "",
+    "markersize": 6.5,
+    "markerfacecolor": PAPER,
+    "markeredgewidth": 1.6,
+}
 
 
 def curve(
@@ -60,81 +66,73 @@ def curve(
         title: of the figure.
 
     Raises:
-        BadData: a series is not [E] or [R, E], or there are more than four.
+        BadData: a series is not [E] or [R, E], there are more than four, or there is a kept epoch
+            for another number of runs.
         MissingExtra: matplotlib is not installed.
     """
     title = title or "Training"
     at = np.asarray(epochs, dtype=np.float64)
     runs = {plain(key): np.atleast_2d(np.asarray(v, dtype=np.float64)) for key, v in series.items()}
-    bad = [key for key, values in runs.items() if values.ndim != 2 or values.shape[1] != len(at)]
-    if bad or len(runs) > len(STYLES):
-        raise BadData(
-            f"{len(runs)} series over {len(at)} epochs, of another length: {bad or 'none'}; "
-            f"expected {len(STYLES)} at most, each [E] or [R, E]."
-        )
+    _check(at, runs)
     if not any(np.isfinite(values).any() for values in runs.values()):
         return blank(name, title, "No epochs.")
     with sheet(WIDTH, HEIGHT) as page:
-        from matplotlib.ticker import MaxNLocator
-
-        axes = page.axes(56, 46, 12, 40)
-        axes.grid(visible=False)
-        axes.grid(axis="y")
+        axes = page.axes(56, 46, 12, 40, grid="y")
         axes.set(xlabel="epoch", ylabel=plain(label))
-        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        axes.locator_params(axis="y", nbins=5)
+        _ticks(axes, at)
         told = [
-            _draw(axes, key, at, values, kept, style)
-            for (key, values), style in zip(runs.items(), STYLES, strict=False)
+            _draw(axes, at, values, _kept(kept, len(values)), index)
+            for index, values in enumerate(runs.values())
         ]
+        entries = [(key, {**style, "linewidth": 1.5}) for key, style in zip(runs, STYLES)]  # noqa: B905
+        if kept is not None:
+            entries.append(("kept epoch", {**KEPT, "marker": "o", "markeredgecolor": MUTED}))
         page.text(0, 12, plain(title), weight="bold")
-        _key(axes, kept is not None)
-        return page.svg(name=name, title=title, told=" ".join(told))
+        page.key(56, 34, entries)
+        words = " ".join(f"{key}: {text}." for key, text in zip(runs, told, strict=True))
+        return page.svg(name=name, title=title, told=words)
 
 
-def _draw(
-    axes: Axes,
-    key: str,
-    epochs: Floats,
-    values: Floats,
-    kept: int | Sequence[int] | None,
-    style: Mapping[str, Any],
-) -> str:
+def _check(epochs: Floats, runs: Mapping[str, Floats]) -> None:
+    """Raise where a series does not belong to the epochs, or there are too many."""
+    shape = epochs.shape[-1:]
+    bad = [key for key, values in runs.items() if values.ndim != 2 or values.shape[1:] != shape]
+    if epochs.ndim != 1 or bad or len(runs) > len(STYLES):
+        raise BadData(
+            f"{len(runs)} series over epochs {epochs.shape}, of another length: {bad or 'none'}; "
+            f"expected {len(STYLES)} at most, each [E] or [R, E]."
+        )
+
+
+def _kept(kept: int | Sequence[int] | None, runs: int) -> Floats:
+    """The kept epoch of each run, NaN where none is known."""
+    each = np.asarray(np.nan if kept is None else kept, dtype=np.float64)
+    if each.ndim and each.shape != (runs,):
+        raise BadData(f"{len(each)} kept epochs for {runs} runs; expected one for all or one each.")
+    return np.broadcast_to(each, runs)
+
+
+def _ticks(axes: Axes, epochs: Floats) -> None:
+    """Whole epochs along the axis, with room around a single one."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+    if len(epochs) == 1:
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+
+
+def _draw(axes: Axes, epochs: Floats, values: Floats, kept: Floats, index: int) -> str:
     """The runs of a series [R, E], and what there is to tell of them."""
-    marks = np.broadcast_to(np.nan if kept is None else kept, len(values))
+    style, marker = STYLES[index], MARKERS[index]
     told = []
-    alone = len(epochs) == 1
-    for run, (line, keeps) in enumerate(zip(values, marks, strict=True)):
-        axes.plot(
-            epochs, line, color=style["color"], linestyle=style["linestyle"], linewidth=1.5,
-            marker=style["marker"] if alone else "", markersize=4,
-            label=key if run == 0 else "_", clip_on=False,
-        )  # fmt: skip
-        at = epochs == keeps
-        axes.plot(
-            epochs[at], line[at], linestyle="", marker=style["marker"], markersize=6.5,
-            markerfacecolor=PAPER, markeredgecolor=style["color"], markeredgewidth=1.6,
-            clip_on=False, zorder=4,
-        )  # fmt: skip
+    for line, keeps in zip(values, kept, strict=True):
+        dot: dict[str, Any] = {"marker": marker, "markersize": 4} if len(epochs) == 1 else {}
+        axes.plot(epochs, line, linewidth=1.5, clip_on=False, **style, **dot)
+        at = (epochs == keeps) & np.isfinite(line)
+        ring = KEPT | {"marker": marker, "markeredgecolor": style["color"]}
+        axes.plot(epochs[at], line[at], clip_on=False, zorder=4, **ring)
         known = line[np.isfinite(line)]
         if len(known):
-            keeping = f", {number(line[at][0])} at epoch {keeps:g}" if at.any() else ""
+            keeping = f", {number(line[at][0])} at epoch {keeps:g}, kept" if at.any() else ""
             told.append(f"from {number(known[0])} to {number(known[-1])}{keeping}")
-    return f"{key}: {'; '.join(told) or 'n/a'}."
-
-
-def _key(axes: Axes, kept: bool) -> None:
-    """What the lines are, above them."""
-    from matplotlib.lines import Line2D
-
-    handles, labels = axes.get_legend_handles_labels()
-    if kept:
-        handles.append(
-            Line2D([], [], linestyle="", marker="o", markersize=6.5, markerfacecolor=PAPER,
-                   markeredgecolor=MUTED, markeredgewidth=1.6)
-        )  # fmt: skip
-        labels.append("kept epoch")
-    axes.legend(
-        handles, labels, ncols=len(handles), loc="lower left", bbox_to_anchor=(0, 1.02),
-        borderaxespad=0, borderpad=0, fontsize=SMALL, columnspacing=1.4, handlelength=2.4,
-    )  # fmt: skip
+    return "; ".join(told) or "n/a"
