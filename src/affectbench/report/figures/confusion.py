@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -70,15 +71,15 @@ def confusion(
         shares = table / totals[:, None]
     side = LARGE if len(names) <= FEW else SMALLER
     longest = max(width_of(each, SMALL) for each in names)
-    left, top = longest + 10, longest * SLANT + 50
+    left, top = ceil(longest) + 10, ceil(longest * SLANT) + 50
     across = side * len(names)
     right = max(
         width_of(f"{totals.max():,.0f}", SMALL) + 12,
         width_of(names[-1], SMALL) * SLANT,
         width_of(NOTE, SMALL) - left - across,
     )
-    with sheet(left + across + right, top + across + 6) as page:
-        axes = page.axes(left, top, right, 6)
+    with sheet(left + across + ceil(right), top + across + 6) as page:
+        axes = page.axes(left, top, ceil(right), 6)
         axes.set(xlim=(0, len(names)), ylim=(len(names), 0), xticks=[], yticks=[])
         axes.spines["bottom"].set_visible(False)
         _cells(axes, shares)

@@ -42,7 +42,7 @@ COLOURS: Final[Mapping[str, tuple[str, str]]] = {
     "accent": ("#0072b2", "#56b4e9"),
     "second": ("#d55e00", "#e69f00"),
     "third": ("#009e73", "#2bc49a"),
-    "fill": ("#56b4e9", "#0072b2"),
+    "fill": ("#56b4e9", "#006aa6"),
 }
 SIZE: Final = 12  # px of the text
 SMALL: Final = 11

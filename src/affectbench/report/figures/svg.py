@@ -38,7 +38,8 @@ def root(name: str, width: float, height: float, title: str, told: str) -> ET.El
             "viewBox": f"0 0 {width:g} {height:g}",
             "class": "figure",
             "role": "img",
-            "aria-labelledby": f"{name}-title {name}-desc",
+            "aria-labelledby": f"{name}-title",
+            "aria-describedby": f"{name}-desc",
             "style": f"width:100%;max-width:{round(width * GROW)}px;height:auto",
         },
     )
