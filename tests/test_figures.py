@@ -424,7 +424,7 @@ def test_agreement_is_told_in_words():
     [
         ([0.1, 0.9], [0.5, 0.5], "CCC 0.000, r n/a"),
         ([0.5, 0.5], [0.5, 0.5], "CCC n/a, r n/a"),
-        ([0.4], [0.5], "1 clips"),
+        ([0.4], [0.5], "1 clip."),
         ([0.1, 0.9, NAN, 0.3], [0.2, 0.8, 0.5, math.inf], "2 left out"),
         ([], [], "No clip"),
         ([NAN], [1], "No clip"),

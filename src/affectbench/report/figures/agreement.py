@@ -28,6 +28,7 @@ from affectbench.report.figures.sheet import (
     SMALL,
     blank,
     checked,
+    clips,
     number,
     sheet,
 )
@@ -123,7 +124,7 @@ def scatter_agreement(
         return blank(name, title, "No clip with both truth and prediction.")
     found = agreement(x, y)
     inside = (np.minimum(x, y) >= low) & (np.maximum(x, y) <= high)
-    lines = [*_parts(found), f"{len(x):,} clips", *_left_out(known, inside)]
+    lines = [*_parts(found), clips(len(x)), *_left_out(known, inside)]
     bottom = BELOW + LINE_HEIGHT * len(lines)
     with sheet(LEFT + SIDE + RIGHT, TOP + SIDE + bottom) as page:
         axes = page.axes(LEFT, TOP, RIGHT, bottom, grid="both")

@@ -19,6 +19,7 @@ from affectbench.report.figures.sheet import (
     SMALL,
     Sheet,
     blank,
+    clips,
     sheet,
     width_of,
 )
@@ -162,7 +163,7 @@ def _row(names: Sequence[str], counts: Floats, shares: Floats, index: int) -> st
     others = counts.copy()
     others[index] = 0
     worst = int(others.argmax())
-    text = f"{names[index]}: {total:,.0f} clips, {shares[index]:.0%} right"
+    text = f"{names[index]}: {clips(total)}, {shares[index]:.0%} right"
     if others[worst]:
         text += f", most often taken for {names[worst]} ({shares[worst]:.0%})"
     return text + "."

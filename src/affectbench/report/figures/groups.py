@@ -27,6 +27,7 @@ from affectbench.report.figures.sheet import (
     WIDTH,
     Sheet,
     blank,
+    clips,
     number,
     sheet,
     span,
@@ -149,5 +150,5 @@ def _note(report: GroupReport) -> str:
             f"p {number(report.p)}, {report.permutations:,} permutations of {report.permuted}"
         )
     if report.unlabelled:
-        notes.append(f"{report.unlabelled:,} clips of no known group")
+        notes.append(f"{clips(report.unlabelled)} of no known group")
     return "; ".join(notes)

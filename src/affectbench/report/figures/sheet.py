@@ -189,6 +189,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{round(value, digits) + 0.0:,.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
+def clips(count: float) -> str:
+    """How many clips."""
+    return f"{count:,.0f} clip{'' if count == 1 else 's'}"
+
+
 def span(values: Sequence[float], room: float = 0.0) -> tuple[float, float]:
     """Limits of an axis that shows all values which are finite.
 
