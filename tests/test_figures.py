@@ -424,7 +424,7 @@ def test_agreement_is_told_in_words():
     [
         ([0.1, 0.9], [0.5, 0.5], "CCC 0.000, r n/a"),
         ([0.5, 0.5], [0.5, 0.5], "CCC n/a, r n/a"),
-        ([0.4], [0.5], "1 clip."),
+        ([0.4], [0.5], "1 clip"),
         ([0.1, 0.9, NAN, 0.3], [0.2, 0.8, 0.5, math.inf], "2 left out"),
         ([], [], "No clip"),
         ([NAN], [1], "No clip"),
@@ -438,6 +438,7 @@ def test_agreement_of_odd_input(truth, prediction, says, points):
         truth, prediction, name="a", title="t", limits=(0, 1), points=points
     )
     assert says in told(figure)
+    assert "1 clips" not in told(figure)
 
 
 def test_many_points_become_hexagons_that_hold_them_all():

@@ -76,7 +76,7 @@ def agreement(truth: Floats, prediction: Floats) -> Agreement:
     spread = float(truth.std()), float(prediction.std())
     defined = isfinite(r)  # neither is constant
     scale = spread[1] / spread[0] if defined else nan
-    location = (means[1] - means[0]) / sqrt(spread[0] * spread[1]) if defined else nan
+    location = (means[1] - means[0]) / (sqrt(spread[0]) * sqrt(spread[1])) if defined else nan
     return Agreement(
         clips=len(truth),
         ccc=ccc(truth, prediction),
@@ -114,9 +114,7 @@ def scatter_agreement(
         BadData: the two are not vectors of one length, or the limits are none.
         MissingExtra: matplotlib is not installed.
     """
-    x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
-    if x.ndim != 1 or x.shape != y.shape:
-        raise BadData(f"Truth {x.shape} and prediction {y.shape}; expected [N] and [N].")
+    x, y = _vectors(truth, prediction)
     low, high = checked(limits)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
@@ -143,6 +141,13 @@ def scatter_agreement(
             page.text(LEFT, down, line, size=SMALL, color=MUTED if index else INK)
         told = f"Prediction against truth. {'. '.join(lines)}."
         return page.svg(name=name, title=title, told=told)
+
+
+def _vectors(truth: ArrayLike, prediction: ArrayLike) -> tuple[Floats, Floats]:
+    x, y = np.asarray(truth, dtype=np.float64), np.asarray(prediction, dtype=np.float64)
+    if x.ndim != 1 or x.shape != y.shape:
+        raise BadData(f"Truth {x.shape} and prediction {y.shape}; expected [N] and [N].")
+    return x, y
 
 
 def _left_out(known: NDArray[np.bool_], inside: NDArray[np.bool_]) -> list[str]:
