@@ -89,18 +89,59 @@ def compare_tables(
     Raises:
         BadData: they are not of the same clips, or not with the same labels.
     """
+    kept = _aligned(systems, task)
+    comparisons = _comparisons(kept, task, scoring)
+    best = comparisons.pairs[0]
+    first = next(iter(kept.values()))[0]
+    truth, _, outputs = arrays([first], task.metric, task.targets)
+    together = best.comparison.correlation
+    detectable = smallest_detectable(
+        task.metric,
+        truth,
+        arrays(kept[best.first], task.metric, task.targets)[1],
+        groups_of(first, scoring.group_by or task.group),
+        outputs=outputs,
+        level=scoring.level,
+        correlation=STRANGERS if isnan(together) else min(max(together, 0.0), CLOSEST),
+        seed=scoring.seed,
+    )
+    return Compared(task.name, part, task.metric.key, len(first), comparisons, detectable)
+
+
+def rank_tables(
+    systems: Mapping[str, Sequence[pl.DataFrame]], task: Task, scoring: Scoring
+) -> Comparisons:
+    """As ``compare_tables``, without the smallest difference that would show, which takes longest.
+
+    Raises:
+        BadData: as there.
+    """
+    return _comparisons(_aligned(systems, task), task, scoring)
+
+
+def _aligned(
+    systems: Mapping[str, Sequence[pl.DataFrame]], task: Task
+) -> dict[str, list[pl.DataFrame]]:
+    """What can be scored, in the order of the clips, of the same clips and labels."""
     kept = {
         name: [scorable(table, task).sort("clip") for table in tables]
         for name, tables in systems.items()
     }
     (name, tables), *others = kept.items()
-    first = tables[0]
     for other, held in [(name, tables[1:]), *others]:
         for table in held:
-            _check_same(name, first, other, table, task)
+            _check_same(name, tables[0], other, table, task)
+    return kept
+
+
+def _comparisons(
+    kept: Mapping[str, Sequence[pl.DataFrame]], task: Task, scoring: Scoring
+) -> Comparisons:
+    """All pairs of aligned systems."""
+    first = next(iter(kept.values()))[0]
     group_by = scoring.group_by or task.group
     truth, _, outputs = arrays([first], task.metric, task.targets)
-    comparisons = compare_all(
+    return compare_all(
         task.metric,
         truth,
         {name: arrays(held, task.metric, task.targets)[1] for name, held in kept.items()},
@@ -111,19 +152,6 @@ def compare_tables(
         seed=scoring.seed,
         group_by=group_by,
     )
-    best = comparisons.pairs[0]
-    together = best.comparison.correlation
-    detectable = smallest_detectable(
-        task.metric,
-        truth,
-        arrays(kept[best.first], task.metric, task.targets)[1],
-        groups_of(first, group_by),
-        outputs=outputs,
-        level=scoring.level,
-        correlation=STRANGERS if isnan(together) else min(max(together, 0.0), CLOSEST),
-        seed=scoring.seed,
-    )
-    return Compared(task.name, part, task.metric.key, len(first), comparisons, detectable)
 
 
 def _systems(

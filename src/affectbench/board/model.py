@@ -20,10 +20,12 @@ Status = Literal[
 class Cost:
     """What a system of one's own cost on the machine that ran it; None where it was not noted."""
 
-    train_s: float | None  # to fit and predict, mean over seeds
-    audio_per_s: float | None  # seconds of audio read and turned into features in a second: the
+    train_s: float | None = None  # to fit and predict, mean over seeds
+    audio_per_s: float | None = (
+        None  # seconds of audio read and turned into features in a second: the
+    )
     # slowest seed, since features that are in the cache already come at no cost
-    parameters: int | None  # fitted numbers; over all targets, mean over seeds
+    parameters: int | None = None  # fitted numbers; over all targets, mean over seeds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

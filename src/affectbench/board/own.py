@@ -14,11 +14,11 @@ from affectbench import results
 from affectbench.board.model import Cost, Row
 from affectbench.board.stored import Stored, Unusable
 from affectbench.board.wording import clean
-from affectbench.comparison import compare_tables
+from affectbench.comparison import rank_tables
 from affectbench.errors import AffectBenchError
 from affectbench.intervals import described
 from affectbench.protocols import label_digest
-from affectbench.scoring import Scoring, scorable
+from affectbench.scoring import Scoring
 from affectbench.splits import apply
 from affectbench.systems import SYSTEMS
 from affectbench.types import Score, Task
@@ -166,11 +166,9 @@ def ranked_together(
     if scoring is None:
         by = {one.summary["scoring"]["group_by"] for one in found.values()}
         scoring = Scoring(group_by=by.pop() if len(by) == 1 else None)
-    tables = {
-        name: [scorable(table, task) for table in one.tables[part]] for name, one in found.items()
-    }
+    tables = {name: one.tables[part] for name, one in found.items()}
     try:
-        compared = compare_tables(tables, task, part, scoring).comparisons
+        compared = rank_tables(tables, task, scoring)
     except AffectBenchError as error:
         return {}, f"No ranks among own systems: {clean(error)}"
     if not compared.pairs[0].comparison.groups:

@@ -8,7 +8,7 @@ from typing import Any
 from affectbench import published
 from affectbench.board.model import Row
 from affectbench.board.wording import clean
-from affectbench.published import SCALES, Published
+from affectbench.published import Published
 from affectbench.types import Task
 
 
@@ -35,7 +35,7 @@ def reasons(cell: Published, task: Task) -> list[str]:
     """Why a number is not ranked; none where it is."""
     found = []
     if cell.scale != task.metric.name:
-        found.append(f"another scale, {cell.scale}: {SCALES[cell.scale]}")
+        found.append("another scale")
     if cell.split == "unknown":
         found.append("part unknown")
     if not cell.rankable:

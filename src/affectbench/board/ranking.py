@@ -26,6 +26,11 @@ TWIN: Final = (
     "ones."
 )
 OTHER: Final = "These are not the published clips: the scores do not compare with published ones."
+UNKNOWN: Final = (
+    "An older version made these results and did not note whether the data are a twin. Run again "
+    "to rank them beside published numbers."
+)
+ABOUT: Final = {"twin": TWIN, "corpus": OTHER}
 OVERLAPS: Final = (
     "~ The published value lies in the interval of an own system. That is no test, and none can be "
     "made without the predictions."
@@ -123,11 +128,14 @@ def _board(
             if one.score(part, metric) is not None
         }
         groups += _part(task, part, [row for row in numbers if row.split == part], mine, scoring)
-    rows = [row for row in apart if row.split in (*parts, "unknown")]
+    order = [*parts, "unknown"]
+    rows = sorted((r for r in apart if r.split in order), key=lambda r: order.index(r.split))
     rows += [own.unusable_row(one, metric) for one in readings.unusable]
     if rows:
-        groups.append(_group(APART, "", rows, ranked=False))
-    remarks = [f"{metric}, ranked on {' and '.join(parts)}: {task.metric.about}."]
+        groups.append(_group(APART, "", rows, ranked=False, remarks=_scales(task, rows)))
+    ranked = dict.fromkeys(group.part for group in groups if group.ranked)
+    where = f", ranked on {' and '.join(ranked)}" if ranked else ""
+    remarks = [f"{metric}{where}: {task.metric.about}."]
     remarks += _of_published(task, [row for row in numbers if row.split in parts])
     if outputs:
         remarks.append(f"{outputs:,} published numbers of single outputs are not shown.")
@@ -192,7 +200,7 @@ def _part(
     for (digest, _), some in _by_data(others, part, task.metric.key).items():
         first, one = next(iter(some.items()))
         rows, remarks = _compared(some, task, part, scoring)
-        twin = one.result["data"].get("origin") == "twin"
+        about = ABOUT.get(one.result["data"].get("origin"), UNKNOWN)
         groups.append(
             _group(
                 f"{part.title()}, {why[first]}",
@@ -200,7 +208,7 @@ def _part(
                 _placed(rows, higher=task.metric.high > task.metric.low),
                 data=digest,
                 ceiling=own.ceiling(one, task, part),
-                remarks=[TWIN if twin else OTHER, *remarks],
+                remarks=[about, *remarks],
             )
         )
     return groups
@@ -285,6 +293,12 @@ def _unlike(groups: Sequence[Group]) -> list[Group]:
         else group
         for group in groups
     ]
+
+
+def _scales(task: Task, rows: Sequence[Row]) -> list[str]:
+    """What scales other than that of the task are."""
+    others = dict.fromkeys(row.scale for row in rows if row.scale != task.metric.name)
+    return [f"{scale}: {SCALES[scale]}." for scale in others]
 
 
 def _of_published(task: Task, numbers: Sequence[Row]) -> list[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import Any, Final
 
+from affectbench.board.model import Row
+
 PLACES: Final = 3  # decimals of a score
 
 
@@ -26,11 +28,11 @@ def number(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.{PLACES}f}"
 
 
-def as_printed(value: float | None, printed: str) -> str:
-    """A published score with the decimals that are printed, three at most: ``0.84``."""
-    if value is None:
-        return "n/a"
-    return f"{value:.{min(len(printed.partition('.')[2]), PLACES)}f}"
+def value_of(row: Row) -> str:
+    """The score of a row: three decimals, fewer where fewer are printed (``0.84``), or ``n/a``."""
+    if row.value is None or row.kind == "own":
+        return number(row.value)
+    return f"{row.value:.{min(len(row.printed.partition('.')[2]), PLACES)}f}"
 
 
 def interval(score: dict[str, Any] | None) -> str:
@@ -42,6 +44,21 @@ def interval(score: dict[str, Any] | None) -> str:
     return bounds(score["low"], score["high"])
 
 
-def bounds(low: float | None, high: float | None) -> str:
-    """``[0.123, 0.456]``; empty where there is none."""
-    return "" if low is None or high is None else f"[{number(low)}, {number(high)}]"
+def bounds(low: float, high: float) -> str:
+    """``[0.123, 0.456]``."""
+    return f"[{number(low)}, {number(high)}]"
+
+
+def interval_of(row: Row) -> str:
+    """``[0.123, 0.456]``, of a published row without an interval ``± 0.002``, or nothing."""
+    if row.low is not None and row.high is not None:
+        return bounds(row.low, row.high)
+    return f"± {number(row.spread)}" if row.kind == "published" and row.spread is not None else ""
+
+
+def places(ranks: tuple[int, int] | None) -> str:
+    """``2``, or ``1-3`` for a range of ranks; empty where there are none."""
+    if ranks is None:
+        return ""
+    best, worst = ranks
+    return str(best) if best == worst else f"{best}-{worst}"

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import folders, judging, runs, scores, submit
+from affectbench.cli import boards, folders, judging, runs, scores, submit
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ for verb in (
         folders.audit,
         folders.export,
     ),
+    *(boards.board, boards.reproduce),
     *(judging.seal, judging.judge, judging.verify),
 ):
     app.command()(verb)

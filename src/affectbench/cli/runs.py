@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from affectbench.cli.boards import show_boards
 from affectbench.cli.scores import Draws, Interval, Method, scoring_of, tell
 from affectbench.cli.terminal import (
     Data,
@@ -16,9 +17,7 @@ from affectbench.cli.terminal import (
     Quiet,
     Workers,
     data_of,
-    print_table,
     progress_bar,
-    remarks_line,
     system_of,
     task_of,
 )
@@ -99,23 +98,6 @@ def facts_of(row: Any) -> dict[str, Any]:
             value = getattr(value, "key", value.name)
         told[field.name] = dict(value) if hasattr(value, "items") else value
     return told
-
-
-def show_boards(out: Path, *, as_json: bool = False) -> None:
-    """Print a ranked table a task."""
-    from affectbench import board
-
-    boards = board.collect(out)
-    if as_json:
-        rows = {b.task: [entry.summary for entry in b.entries] for b in boards}
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-        return
-    for found in boards:
-        typer.echo(f"\n{found.task}")
-        print_table(board.HEADER, board.lines(found))
-        for remark in board.remarks(found):
-            remarks_line(remark)
-    typer.echo(f"\nResults lie in {out}.")
 
 
 def run(
