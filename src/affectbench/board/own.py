@@ -10,6 +10,8 @@ from math import isnan
 from pathlib import Path
 from typing import Any
 
+from polars.exceptions import PolarsError
+
 from affectbench import results
 from affectbench.board.model import Cost, Row
 from affectbench.board.stored import Stored, Unusable
@@ -69,11 +71,13 @@ def unusable_row(found: Unusable, metric: str) -> Row:
 
 
 def names(found: Sequence[Stored]) -> list[str]:
-    """The name of each system; with its folder where several have one name."""
-    labels = [one.label for one in found]
-    return [
-        f"{one.label} ({one.folder})" if labels.count(one.label) > 1 else one.label for one in found
-    ]
+    """A clean name for each system, no two alike: with its folder where several have one label."""
+    labels = [clean(one.label) for one in found]
+    given: list[str] = []
+    for label, one in zip(labels, found, strict=True):
+        name = f"{label} ({clean(one.folder)})" if labels.count(label) > 1 else label
+        given.append(f"{name} {given.count(name) + 1}" if name in given else name)
+    return given
 
 
 def command(found: Stored) -> str:
@@ -192,12 +196,13 @@ def ceiling(found: Stored, task: Task, part: str) -> float | None:
         return None
     try:
         told = json.loads((Path(root) / "ceiling.json").read_text(encoding="utf-8"))[task.name]
+        metric, value = told["metric"], told[part]
         clips = apply(task.split, task.corpus.read(Path(root)).clips)
         same = label_digest(task, clips) == found.result["data"]["labels"]
-    except (OSError, ValueError, KeyError, TypeError, AffectBenchError):
+    except (OSError, ValueError, KeyError, TypeError, AffectBenchError, PolarsError):
         return None
-    value = told.get(part) if same and told.get("metric") == task.metric.key else None
-    return float(value) if isinstance(value, int | float) and not isnan(value) else None
+    known = same and metric == task.metric.key and isinstance(value, int | float)
+    return float(value) if known and not isnan(value) else None
 
 
 def intervals_of(found: Mapping[str, Stored], part: str, metric: str) -> list[str]:

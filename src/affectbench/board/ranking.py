@@ -44,7 +44,7 @@ RANKS: Final = (
 def of_task(
     task: Task,
     *,
-    results: Path | None = None,
+    results: Path | Readings | None = None,
     part: str | None = None,
     scoring: Scoring | None = None,
 ) -> Board:
@@ -56,7 +56,8 @@ def of_task(
 
     Args:
         task: a row of ``TASKS``, or your own.
-        results: a folder of results; None: published numbers alone.
+        results: a folder of results, or what ``stored.read`` found there; None: published numbers
+            alone.
         part: dev or test; None: both.
         scoring: how own systems are compared with each other; None: as their intervals were made,
             with 10,000 draws.
@@ -70,15 +71,18 @@ def of_task(
     """
     if part not in (None, *PARTS):
         raise BadData(f"The part is '{part}'. Expected dev or test.")
-    readings = read(results, {task.name: task}, task.name) if results else Readings()
+    if isinstance(results, Path):
+        readings = read(results, {task.name: task}, task.name)
+    else:
+        readings = (results or Readings()).of_task(task.name)
     board = _board(task, readings, [p for p in PARTS if part in (None, p)], scoring)
-    if results and not (readings.stored or readings.unusable):
+    if isinstance(results, Path) and not (readings.stored or readings.unusable):
         missing = f"{results} holds no results of {task.name}."
         board = replace(board, remarks=(*board.remarks, clean(missing)))
     return board
 
 
-def of_folder(results: Path, *, scoring: Scoring | None = None) -> tuple[Board, ...]:
+def of_folder(results: Path | Readings, *, scoring: Scoring | None = None) -> tuple[Board, ...]:
     """A board of own results for each task in a folder, without published numbers.
 
     Each ranks on test where all its systems are scored on test, else on dev. A task that is not
@@ -87,19 +91,16 @@ def of_folder(results: Path, *, scoring: Scoring | None = None) -> tuple[Board, 
     Raises:
         MissingData: there are no results.
     """
-    readings = read(results, TASKS)
+    readings = read(results, TASKS) if isinstance(results, Path) else results
     names = sorted({s.task for s in readings.stored} | {u.task for u in readings.unusable})
     if not names:
         raise MissingData(
-            f"{results} holds no results. Make some: affectbench run TASK --system SYSTEM"
+            f"{results if isinstance(results, Path) else 'The folder'} holds no results. "
+            "Make some: affectbench run TASK --system SYSTEM"
         )
     boards = []
     for name in names:
-        mine = Readings(
-            tuple(one for one in readings.stored if one.task == name),
-            tuple(one for one in readings.unusable if one.task == name),
-            readings.remarks,
-        )
+        mine = readings.of_task(name)
         blind = any(one.score("test", one.summary["metric"]) is None for one in mine.stored)
         parts: list[Part] = ["dev" if blind else "test"]
         task = TASKS.get(name)
@@ -321,4 +322,5 @@ def _of_own(readings: Readings) -> list[str]:
     """What must be said of stored results, each thing once."""
     notes = [note for one in readings.stored for note in one.summary["notes"]]
     told = ["An own system's value is the mean over its seeds."] if readings.stored else []
-    return list(dict.fromkeys(clean(text) for text in (*told, *readings.remarks, *notes)))
+    told += [f"{c.folder} is a copy of {c.original}; it is counted once." for c in readings.copies]
+    return list(dict.fromkeys(clean(text) for text in (*told, *notes)))

@@ -58,12 +58,29 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A result that is a copy of another, and is not counted again."""
+
+    folder: Path
+    task: str
+    original: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Readings:
     """What a folder of results holds."""
 
     stored: tuple[Stored, ...] = ()
     unusable: tuple[Unusable, ...] = ()
-    remarks: tuple[str, ...] = ()
+    copies: tuple[Copy, ...] = ()
+
+    def of_task(self, name: str) -> Readings:
+        """Those of one task."""
+        return Readings(
+            tuple(one for one in self.stored if one.task == name),
+            tuple(one for one in self.unusable if one.task == name),
+            tuple(one for one in self.copies if one.task == name),
+        )
 
 
 def read(out: Path, tasks: Mapping[str, Task], only: str | None = None) -> Readings:
@@ -93,8 +110,8 @@ def read(out: Path, tasks: Mapping[str, Task], only: str | None = None) -> Readi
             stored.append(found)
         except AffectBenchError as error:
             unusable.append(Unusable(folder, name, label, str(error)))
-    kept, doubled, remarks = count_once(stored)
-    return Readings(tuple(kept), (*unusable, *doubled), tuple(remarks))
+    kept, doubled, copies = count_once(stored)
+    return Readings(tuple(kept), (*unusable, *doubled), tuple(copies))
 
 
 def read_system(folder: Path) -> Stored:
@@ -250,7 +267,8 @@ def measure(tables: Sequence[pl.DataFrame], task: Task) -> float | None:
     if not tables:
         return None
     columns = {f"{kind}.{column}" for kind in ("truth", "prediction") for column in task.columns}
-    lacking = columns.union(["clip"]).difference(*(table.columns for table in tables))
+    columns.add("clip")
+    lacking = {column for table in tables for column in columns.difference(table.columns)}
     if lacking:
         raise BadData(
             f"{task.name}: predictions without {listing(sorted(lacking))}. Run again with "
@@ -270,7 +288,7 @@ def measure(tables: Sequence[pl.DataFrame], task: Task) -> float | None:
     return sum(values) / len(values)
 
 
-def count_once(stored: Sequence[Stored]) -> tuple[list[Stored], list[Unusable], list[str]]:
+def count_once(stored: Sequence[Stored]) -> tuple[list[Stored], list[Unusable], list[Copy]]:
     """Every run once: copies are left out and told, contradicting results are all unusable.
 
     Two results claim the same run where task, system, data, settings and a seed are the same. A
@@ -278,12 +296,12 @@ def count_once(stored: Sequence[Stored]) -> tuple[list[Stored], list[Unusable], 
     """
     kept: list[Stored] = []
     refused: dict[Path, Unusable] = {}
-    remarks = []
+    copies = []
     for one in sorted(stored, key=lambda s: (-len(s.seeds), s.folder)):
         rivals = [other for other in kept if _claims_same(one, other)]
         whole = next((other for other in rivals if _copies(one, other)), None)
         if whole:
-            remarks.append(f"{one.folder} is a copy of {whole.folder}; it is counted once.")
+            copies.append(Copy(one.folder, one.task, whole.folder))
             continue
         kept.append(one)
         for other in rivals:
@@ -294,7 +312,7 @@ def count_once(stored: Sequence[Stored]) -> tuple[list[Stored], list[Unusable], 
             for each in (one, other):
                 refused[each.folder] = Unusable(each.folder, each.task, each.label, why)
     counted = {one.folder for one in kept} - set(refused)
-    return [one for one in stored if one.folder in counted], list(refused.values()), remarks
+    return [one for one in stored if one.folder in counted], list(refused.values()), copies
 
 
 def _claims_same(one: Stored, other: Stored) -> bool:
