@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import boards, folders, judging, runs, scores, submit
+from affectbench.cli import boards, folders, judging, reports, runs, scores, submit
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
 )
 app.command("list")(runs.list_rows)
 for verb in (
-    *(runs.show, runs.run, scores.score, scores.compare, scores.ceiling, runs.report),
+    *(runs.show, runs.run, scores.score, scores.compare, scores.ceiling, reports.report),
     *(
         folders.twin,
         folders.get,

@@ -144,13 +144,3 @@ def run(
     tell(json.loads((result.folder / "summary.json").read_text()), as_json=as_json)
     if not as_json:
         typer.echo(f"\nStored in {result.folder}.")
-
-
-def report(
-    folder: Annotated[Path, typer.Argument(help="A folder of results.")] = Path("results"),
-    out: Annotated[Path | None, typer.Option("--out", help="HTML file to write.")] = None,
-) -> None:
-    """Write the results of a folder as one HTML file."""
-    from affectbench import report as html
-
-    typer.echo(f"Report: {html.write(folder, out)}")

@@ -1,78 +1,61 @@
-"""The report: one HTML file of a folder of results, which opens from the disk with no network."""
+"""The report: a site of static pages about a folder of results, which opens from the disk.
+
+evidence.py   what the pages are made of: boards, stored results, the data behind them
+index.py      the first page; task.py and corpus.py the others; card.py a system's model card
+pictures.py   stored results as figures (figures/ draws them); clips.py and sound.py what is heard
+citation.py   CITATION.bib; commands.py how the numbers were made; prose.py the guide as HTML
+tables.py     tables; markup.py elements, escaped; page.py what every page has
+folder.py     where a site may be written
+"""
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
-from string import Template
-from typing import Any, Final
 
-from affectbench import board
-from affectbench.store import write_atomic
+from affectbench.report import folder
+from affectbench.report.card import card
+from affectbench.report.citation import bibliography
+from affectbench.report.corpus import corpus_page
+from affectbench.report.evidence import gather
+from affectbench.report.index import corpora_of, index_page
+from affectbench.report.site import Names, without_paths
+from affectbench.report.task import task_page
 
-WIDTH: Final = 260  # px of an interval drawing
-PAGE: Final = Template("""<!doctype html>
-<html lang="en"><head><meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>AffectBench report</title>
-<style>
-:root { color-scheme: light dark; --line: #8886; --mark: #0072b2; }
-@media (prefers-color-scheme: dark) { :root { --mark: #56b4e9; } }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .7rem; text-align: left; border-bottom: 1px solid var(--line); }
-td { white-space: nowrap; }
-td svg { display: block; }
-.note { font-size: .9rem; }
-</style></head><body>
-<h1>AffectBench report</h1>
-$boards
-</body></html>
-""")
+__all__ = ["write"]
 
 
-def write(out: Path, path: Path | None = None) -> Path:
-    """Write the report of a folder of results; ``index.html`` in it unless ``path`` is given.
+def write(results: Path, out: Path | None = None, *, licensed_audio: bool = False) -> Path:
+    """Write the site of a folder of results. The same results give the same bytes.
+
+    Args:
+        results: the folder; of one task, or of several.
+        out: folder of the site, new, empty or written by an earlier report; None: the folder of
+            results, in which nothing but an earlier site's files is overwritten.
+        licensed_audio: whether the hardest clips of a licensed corpus can be heard. Their labels
+            are never shown.
+
+    Returns:
+        The page to open, ``index.html``.
 
     Raises:
-        MissingData: the folder holds no scored results.
+        MissingData: the folder holds no results.
+        ResultConflict: files lie in ``out`` that no report wrote.
+        MissingExtra: matplotlib is not installed.
     """
-    path = path or out / "index.html"
-    boards = "\n".join(section(found) for found in board.collect(out))
-    page = PAGE.substitute(boards=boards).encode()
-    write_atomic(path, lambda file: file.write(page))
-    return path
+    from affectbench.corpora import CORPORA
 
-
-def section(found: board.Board) -> str:
-    """A task: its ranked table, a drawing of each interval, the remarks."""
-    header = "".join(f'<th scope="col">{escape(name)}</th>' for name in board.HEADER)
-    drawn = [draw(entry.score(found.part)) for entry in found.entries]
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + f"<td>{picture}</td></tr>"
-        for row, picture in zip(board.lines(found), drawn, strict=True)
-    )
-    remarks = "\n".join(f'<p class="note">{escape(remark)}</p>' for remark in board.remarks(found))
-    return f"""<h2>{escape(found.task)}</h2>
-<div class="wide"><table>
-<tr>{header}<th scope="col">{escape(found.metric)} on {found.part}, 0 to 1</th></tr>
-{rows}
-</table></div>
-{remarks}"""
-
-
-def draw(score: dict[str, Any] | None) -> str:
-    """A score and its interval on a line from 0 to 1, as SVG; ``n/a`` where undefined."""
-    if score is None or score["value"] is None:
-        return "n/a"
-    value = score["value"]
-    low, high = (value if score[end] is None else score[end] for end in ("low", "high"))
-    x, left, right = (round(WIDTH * min(max(v, 0.0), 1.0), 1) for v in (value, low, high))
-    told = f"{value:.3f}, interval {low:.3f} to {high:.3f}"
-    return (
-        f'<svg width="{WIDTH}" height="16" role="img" aria-label="{told}"><title>{told}</title>'
-        f'<path d="M0 8H{WIDTH}" stroke="var(--line)"/>'
-        f'<path d="M{left} 8H{right}" stroke="var(--mark)" stroke-width="3"/>'
-        f'<circle cx="{x}" cy="8" r="5" fill="var(--mark)"/></svg>'
-    )
+    out = out or results
+    folder.check(out, results)
+    evidence = gather(results)
+    names = Names(evidence)
+    files: dict[str, str] = {"index.html": index_page(evidence, names)}
+    for task in evidence.tasks:
+        files[names.task(task.name)] = task_page(task, names, licensed_audio=licensed_audio)
+        for label, name in names.cards[task.name].items():
+            files[name] = card(task, label)
+    for name in corpora_of(evidence):
+        files[names.corpus(name)] = corpus_page(CORPORA[name], evidence, names)
+    files["CITATION.bib"] = bibliography(evidence)
+    told = {name: without_paths(text, evidence.roots) for name, text in files.items()}
+    folder.write(out, results, told)
+    return out / "index.html"
