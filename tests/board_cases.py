@@ -14,6 +14,7 @@ from affectbench.corpora.hume_vocalburst import TYPE
 from affectbench.scoring import Scoring, score_system
 
 CLIPS = 60
+FEW = Scoring(draws=500)
 TASK = replace(
     TASKS["avb-type"],
     corpus=replace(
@@ -98,3 +99,14 @@ def store(
 def change(path: Path, **fields: object) -> None:
     """Set fields of a JSON file."""
     path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+
+
+def group(found, title):
+    """The one group of a board with that title."""
+    (one,) = [group for group in found.groups if group.title == title]
+    return one
+
+
+def own(found):
+    """The own rows of a group or board."""
+    return [row for row in found.rows if row.kind == "own"]
