@@ -9,15 +9,29 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from affectbench.comparison import compare_paths
     from affectbench.corpora import CORPORA
     from affectbench.errors import AffectBenchError
     from affectbench.features import FEATURES
     from affectbench.intervals import bootstrap
-    from affectbench.metrics import METRICS, ccc, uar
+    from affectbench.metrics import (
+        METRICS,
+        accuracy,
+        ccc,
+        frechet,
+        heep,
+        mae,
+        pearson,
+        s_gen,
+        s_mtl,
+        spearman,
+        uar,
+    )
     from affectbench.protocols import run
-    from affectbench.scoring import Result, Scoring, score_system
+    from affectbench.scoring import Result, Scoring, score_file, score_system
     from affectbench.systems import SYSTEMS, from_sklearn
     from affectbench.tasks import TASKS
+    from affectbench.truth import read_truth
     from affectbench.types import Corpus, FeatureSet, Metric, Score, Split, System, Target, Task
 
 HOMES = {
@@ -37,11 +51,22 @@ HOMES = {
     "System": "types",
     "Target": "types",
     "Task": "types",
+    "accuracy": "metrics",
     "bootstrap": "intervals",
     "ccc": "metrics",
+    "compare_paths": "comparison",
+    "frechet": "metrics",
     "from_sklearn": "systems",
+    "heep": "metrics",
+    "mae": "metrics",
+    "pearson": "metrics",
+    "read_truth": "truth",
     "run": "protocols",
+    "s_gen": "metrics",
+    "s_mtl": "metrics",
+    "score_file": "scoring",
     "score_system": "scoring",
+    "spearman": "metrics",
     "uar": "metrics",
 }
 
@@ -62,11 +87,22 @@ __all__ = [
     "System",
     "Target",
     "Task",
+    "accuracy",
     "bootstrap",
     "ccc",
+    "compare_paths",
+    "frechet",
     "from_sklearn",
+    "heep",
+    "mae",
+    "pearson",
+    "read_truth",
     "run",
+    "s_gen",
+    "s_mtl",
+    "score_file",
     "score_system",
+    "spearman",
     "uar",
 ]
 

@@ -231,6 +231,9 @@ def twin(
     seed: Annotated[int, typer.Option("--seed", help="The same seed gives the same bytes.")] = 0,
     raw: Annotated[float, typer.Option("--raw", help="Share also at 48 kHz, unprepared.")] = 0.0,
     webm: Annotated[float, typer.Option("--webm", help="Share also as webm.")] = 0.0,
+    line_s: Annotated[
+        float | None, typer.Option("--line-s", help="Seconds from line to line of a script.")
+    ] = None,
     workers: Workers = None,
     quiet: Quiet = False,
 ) -> None:
@@ -240,11 +243,12 @@ def twin(
     row = CORPORA[corpus]
     if row.twin is None:
         raise MissingData(f"{corpus} has no twin: it is {row.access}, see {row.home}.")
-    parts = {name: share for name, share in (("raw", raw), ("webm", webm)) if share}
-    absent = [name for name in parts if name not in inspect.signature(row.twin).parameters]
+    wanted = (("raw", raw), ("webm", webm), ("line_s", line_s))
+    options = {name: value for name, value in wanted if value}
+    absent = [name for name in options if name not in inspect.signature(row.twin).parameters]
     if absent:
         raise MissingData(f"The twin of {corpus} has no {' and no '.join(absent)} part.")
     with progress_bar(quiet) as progress:
         update = None if progress is None else lambda done, total: progress("clips", done, total)
-        root = row.twin(out, scale=scale, seed=seed, workers=workers, progress=update, **parts)
+        root = row.twin(out, scale=scale, seed=seed, workers=workers, progress=update, **options)
     typer.echo(f"{row.title}, synthetic: {root}")
