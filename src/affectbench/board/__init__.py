@@ -13,22 +13,6 @@ from __future__ import annotations
 
 from affectbench.board.model import Board, Cost, Group, Row
 from affectbench.board.ranking import of_folder, of_task
-from affectbench.board.summaries import HEADER, Entry, collect, lines, rank, remarks
 from affectbench.board.wording import interval, number
 
-__all__ = [
-    "HEADER",
-    "Board",
-    "Cost",
-    "Entry",
-    "Group",
-    "Row",
-    "collect",
-    "interval",
-    "lines",
-    "number",
-    "of_folder",
-    "of_task",
-    "rank",
-    "remarks",
-]
+__all__ = ["Board", "Cost", "Group", "Row", "interval", "number", "of_folder", "of_task"]

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from math import isclose, isnan
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,11 @@ from affectbench.scoring import SCORED_PARTS, arrays, scorable
 from affectbench.types import Task
 
 NEEDED: Final = ("task", "system", "data", "inputs", "seed", "model", "predictions", "notes")
+FIELDS: Final = (
+    *("task.name", "task.version", "task.targets", "system.label", "system.name", "system.mode"),
+    *("data.clips", "data.samples", "data.labels", "data.split.hash"),
+    *(f"data.parts.{part}.clips" for part in SCORED_PARTS),
+)
 SEED_FOLDER: Final = re.compile(r"seed\d+", re.ASCII)
 SAME: Final = 1e-6  # what a sum may differ by from machine to machine
 
@@ -189,6 +195,8 @@ def _seed(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
             f"{folder} was written by another version of affectbench. Run again with --overwrite, "
             "or read it with that version."
         )
+    for field in FIELDS:
+        _ = reduce(lambda value, key: value[key], field.split("."), told)
     if f"seed{told['seed']}" != folder.name:
         raise ResultConflict(
             f"{folder} claims to be seed {told['seed']}: two results claim the same run. Remove "
@@ -216,9 +224,26 @@ def _summary(folder: Path, seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     except MissingData as error:
         raise MissingData(f"{path} cannot be read. Score it again: {again}") from error
     mine = ([result["seed"] for result in seeds], seeds[0]["inputs"], seeds[0]["task"]["name"])
-    if (summary["seeds"], summary["inputs"], summary["task"]) != mine:
+    try:
+        of = (summary["seeds"], summary["inputs"], summary["task"])
+        _ = (summary["metric"], summary["scoring"]["group_by"], [*summary["notes"]])
+        known = all(_is_score(s) for part in summary["scores"].values() for s in part.values())
+        known = known and all(isinstance(n, int) for n in summary["unscored"].values())
+    except (KeyError, TypeError, AttributeError):
+        known = False
+    if not known:
+        raise MissingData(f"{path} lacks fields that this version writes. Score it again: {again}")
+    if of != mine:
         raise ResultConflict(f"{path} is of other seeds or runs. Score it again: {again}")
     return summary
+
+
+def _is_score(score: Any) -> bool:
+    """Whether it has a value and an interval; None where they are undefined."""
+    return all(
+        score[name] is None or isinstance(score[name], int | float)
+        for name in ("value", "low", "high")
+    )
 
 
 def again_command(folder: Path) -> str:

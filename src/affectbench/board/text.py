@@ -13,6 +13,10 @@ from affectbench.board.wording import interval_of, number, places, value_of
 NARROWEST: Final = 72  # below that lines are longer than the terminal: no number is cut off
 WIDEST: Final = 100  # lines that are longer are not read well
 INDENT: Final = "  "
+SPEED: Final = (
+    "audio s/s: seconds of audio read and turned into features in a second; what was in the cache "
+    "came at no cost."
+)
 Align = Literal["left", "right"]
 Columns = Mapping[str, tuple[Align, list[str]]]  # header -> cells, and where they stand
 
@@ -126,6 +130,8 @@ def _own(board: Board, width: int) -> list[str]:
         "audio s/s": ("right", [_cost(cost.audio_per_s, ",.0f") for cost in costs]),
     }
     told = ["", "Own systems", *table(columns, "system", width)]
+    if any(cost.audio_per_s for cost in costs):
+        told += _folded(SPEED, width)
     for row in rows.values():
         told += _folded(row.source, width, rest=INDENT * 3)
     return told
