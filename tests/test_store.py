@@ -67,3 +67,15 @@ def test_the_cache_lies_where_the_user_says(tmp_path, monkeypatch):
     monkeypatch.delenv("AFFECTBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert store.cache_root() == tmp_path / "affectbench"
+
+
+def test_what_is_made_of_a_twin_is_one(tmp_path):
+    twin, made = tmp_path / "twin", tmp_path / "made"
+    for folder in (twin, made):
+        folder.mkdir()
+    store.keep_twin_mark(twin, made)
+    assert not store.is_twin(made)
+    (twin / "TWIN.md").write_text("synthetic")
+    store.keep_twin_mark(twin, made)
+    assert store.is_twin(made)
+    assert (made / "TWIN.md").read_text() == "synthetic"

@@ -143,6 +143,7 @@ def prepare_corpus(
     findings += _broken(bad)
     _stop(findings, keep_going)
     tables = _copy_tables(root, out)
+    store.keep_twin_mark(root, out)
     _finish(out, clips, rows)
     return Prepared(
         out=out,

@@ -21,7 +21,7 @@ from affectbench.audio.prepare import RATE_HZ
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.material import Material, extract_features, part_of, read
 from affectbench.scoring import Result, Scoring, score_system
-from affectbench.store import digest_json, digest_rows, disk_error
+from affectbench.store import digest_json, digest_rows, disk_error, is_twin
 from affectbench.systems import SYSTEMS
 from affectbench.types import PARTS, Part, Progress, System, Task
 
@@ -182,7 +182,7 @@ def predict_part(
 
 def origin(root: Path) -> str:
     """``twin`` for a synthetic corpus, whose scores say nothing about people; else ``corpus``."""
-    return "twin" if (root / "TWIN.md").is_file() else "corpus"
+    return "twin" if is_twin(root) else "corpus"
 
 
 def audio_s(material: Material) -> float:

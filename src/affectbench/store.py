@@ -67,6 +67,21 @@ def disk_error(error: OSError, path: Path) -> AffectBenchError:
     )
 
 
+TWIN_MARK = "TWIN.md"  # in the root of a synthetic corpus
+
+
+def is_twin(root: Path) -> bool:
+    """Whether a corpus folder is synthetic, so that its scores say nothing about people."""
+    return (root / TWIN_MARK).is_file()
+
+
+def keep_twin_mark(root: Path, out: Path) -> None:
+    """What is made of a twin is one: its mark goes along."""
+    if is_twin(root):
+        note = (root / TWIN_MARK).read_bytes()
+        write_atomic(out / TWIN_MARK, lambda file: file.write(note))
+
+
 def plain(value: Any) -> Any:
     """``value`` as JSON holds it: NaN and infinities become null, keys strings, tuples lists."""
     if isinstance(value, Mapping):

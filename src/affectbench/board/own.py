@@ -188,6 +188,8 @@ def ranked_together(
 def ceiling(found: Stored, task: Task, part: str) -> float | None:
     """The best score that there can be on a twin, on average, from its ``ceiling.json``.
 
+    Where a system can do better by recognising what it met in training, that bound.
+
     None where the data are no twin, are gone, or are no longer those of the result.
     """
     roots = {run.get("data") for run in found.runs}
@@ -196,7 +198,7 @@ def ceiling(found: Stored, task: Task, part: str) -> float | None:
         return None
     try:
         told = json.loads((Path(root) / "ceiling.json").read_text(encoding="utf-8"))[task.name]
-        metric, value = told["metric"], told[part]
+        metric, value = told["metric"], told.get("recognised", told)[part]
         clips = apply(task.split, task.corpus.read(Path(root)).clips)
         same = label_digest(task, clips) == found.result["data"]["labels"]
     except (OSError, ValueError, KeyError, TypeError, AffectBenchError, PolarsError):

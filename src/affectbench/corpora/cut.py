@@ -32,7 +32,7 @@ from affectbench.audio.mpeg import after_id3, read_header
 from affectbench.audio.waves import quiet
 from affectbench.corpora.modulate_sonata import CORPUS, EXTRA, MANIFEST, NAME, SPLIT_FILE, By, read
 from affectbench.errors import AffectBenchError, BadData, MissingData, ResultConflict, listing
-from affectbench.store import write_atomic
+from affectbench.store import keep_twin_mark, write_atomic
 from affectbench.types import Fact, Finding, Progress
 
 COLUMNS: Final = {
@@ -201,6 +201,7 @@ def cut(
             progress("cut", len(finished), len(jobs))
 
     (out / "wav").mkdir(parents=True, exist_ok=True)
+    keep_twin_mark(root, out)
     pool.clear_partials(out / "wav", [f"{clip}.wav" for clip in order])
     if (root / SPLIT_FILE).is_file():
         known = (root / SPLIT_FILE).read_bytes()
