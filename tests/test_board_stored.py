@@ -166,3 +166,12 @@ def test_one_name_with_other_settings_is_told_apart_by_its_folder(tmp_path):
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(MissingData, match="is not a folder"):
         board(tmp_path / "nowhere")
+
+
+def test_a_backup_beside_the_seeds_is_told_by_every_verb(call, tmp_path):
+    folder = store(tmp_path, "mine")
+    shutil.copytree(folder / "seed0", folder / "seed0.bak")
+    for verb in ("score", "compare"):
+        code, _, err = call(verb, tmp_path)
+        assert code == 2
+        assert "holds seed0.bak. Expected seed<number> alone" in err

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import uuid
 from collections.abc import Mapping, Sequence
@@ -23,12 +24,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from affectbench.errors import MissingData, ResultConflict, listing
+from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.schema import GROUPS
 from affectbench.store import digest, disk_error, write_atomic, write_json
 from affectbench.types import System, Target, Task
 
 SCHEMA: Final = 1
+SEED_FOLDER: Final = re.compile(r"seed\d+", re.ASCII)
 
 
 def label(system: System, mode: str) -> str:
@@ -151,7 +153,7 @@ def read_seed(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
         tables = {
             part: pl.read_parquet(folder / f"{part}.parquet") for part in result["predictions"]
         }
-    except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+    except (OSError, ValueError, KeyError, TypeError, pl.exceptions.PolarsError) as error:
         raise MissingData(
             f"{folder} holds no complete result ({error}). Expected result.json, dev.parquet and "
             "test.parquet. Remove the folder and run again."
@@ -168,8 +170,17 @@ def read_seed(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
 
 
 def seed_folders(folder: Path) -> list[Path]:
-    """Seed folders of a system's folder, by seed."""
+    """Seed folders of a system's folder, by seed.
+
+    Raises:
+        BadData: a result lies in ``seed0.bak`` or the like, and would be counted or passed over.
+    """
     found = [path for path in folder.glob("seed*") if (path / "result.json").is_file()]
+    odd = sorted(path.name for path in found if not SEED_FOLDER.fullmatch(path.name))
+    if odd:
+        raise BadData(
+            f"{folder} holds {listing(odd)}. Expected seed<number> alone; rename or remove it."
+        )
     return sorted(found, key=lambda path: int(path.name.removeprefix("seed")))
 
 

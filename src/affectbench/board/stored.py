@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,6 @@ FIELDS: Final = (
     *("data.clips", "data.samples", "data.labels", "data.split.hash"),
     *(f"data.parts.{part}.clips" for part in SCORED_PARTS),
 )
-SEED_FOLDER: Final = re.compile(r"seed\d+", re.ASCII)
 SAME: Final = 1e-6  # what a sum may differ by from machine to machine
 
 
@@ -126,13 +124,7 @@ def read_system(folder: Path) -> Stored:
     Raises:
         AffectBenchError: a file is missing, damaged, of another version or not what it claims.
     """
-    paths = sorted(path.parent for path in folder.glob("seed*/result.json"))
-    odd = [path.name for path in paths if not SEED_FOLDER.fullmatch(path.name)]
-    if odd:
-        raise BadData(
-            f"{folder} holds {listing(odd)}. Expected seed<number> alone; rename or remove it."
-        )
-    paths.sort(key=lambda path: int(path.name.removeprefix("seed")))
+    paths = results.seed_folders(folder)
     try:
         seeds = [_seed(path) for path in paths]
         first = seeds[0][0]
