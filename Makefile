@@ -3,50 +3,60 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
-AFFECT := AFFECTBENCH_DATA=$(DEMO)/data $(BIN)/affectbench
-RUN := $(AFFECT) run --out $(DEMO)/results --quiet
-TWIN := $(BIN)/affectbench twin --quiet
-FIRST := avb-high emotion-share sonata-emotion
+DATA := $(DEMO)/data
+AFFECT := AFFECTBENCH_DATA=$(DATA) $(BIN)/affectbench
+RUN := $(AFFECT) run --out $(DEMO)/results --workers 1 --quiet
+TWIN := $(BIN)/affectbench twin --workers 1 --quiet
 BURSTS := avb-two avb-culture avb-type exvo-multitask exvo-fewshot
+RUNS := avb-high $(BURSTS) emotion-share sonata-emotion
 MLP := avb-high-sound avb-high-official avb-type-sound
+TESTED := avb-high avb-type emotion-share
 
 .PHONY: demo runs test format clean
 
 # Twins of the four corpora, every task with its fast systems, test labels filled in, a report.
-demo: $(VENV)/.all $(DEMO)/data
+demo: $(VENV)/.all
 	$(MAKE) --no-print-directory -j2 runs
-	for task in avb-high $(BURSTS); do $(AFFECT) score $(DEMO)/results/$$task \
-	    --labels $(DEMO)/data/hume-vocalburst/sealed > $(DEMO)/$$task-test.txt || exit; done
-	$(AFFECT) score $(DEMO)/results/emotion-share --labels $(DEMO)/data/hume-prosody/sealed \
-	    > $(DEMO)/emotion-share-test.txt
 	$(AFFECT) show $(DEMO)/results
 	$(AFFECT) report $(DEMO)/results
 
-# The first run on a corpus uses both cores and leaves the features; the others go two at a time.
-runs: $(BURSTS:%=$(DEMO)/%.txt) $(MLP:%=$(DEMO)/mlp-%.txt)
-$(BURSTS:%=$(DEMO)/%.txt) $(MLP:%=$(DEMO)/mlp-%.txt): | $(DEMO)/first.txt
+runs: $(TESTED:%=$(DEMO)/test-%.txt) $(RUNS:%=$(DEMO)/svm-%.txt) $(DATA)/modulate-stream
 
-$(DEMO)/first.txt: | $(DEMO)/data
-	for task in $(FIRST); do $(RUN) $$task --system egemaps-svm > $@.partial || exit; done
+# A twin appears under its name when it is whole.
+$(DATA)/hume-vocalburst:
+	$(TWIN) hume-vocalburst --out $@ --scale 0.006
+$(DATA)/hume-prosody:
+	$(TWIN) hume-prosody --out $@ --scale 0.004
+$(DATA)/modulate-stream:
+	$(TWIN) modulate-stream --out $@ --scale 0.00001
+$(DATA)/sonata-recordings:
+	$(TWIN) modulate-sonata --out $@ --scale 0.17 --line-s 1
+$(DATA)/modulate-sonata: | $(DATA)/sonata-recordings
+	$(BIN)/affectbench cut modulate-sonata --data $(DATA)/sonata-recordings --out $@.partial \
+	    --workers 1 --quiet > /dev/null
 	mv $@.partial $@
 
-$(DEMO)/mlp-%.txt:
-	$(RUN) $(subst -sound,,$(subst -official,,$*)) --system egemaps-mlp \
-	    --mode $(if $(findstring official,$*),official,sound) > $@.partial
-	mv $@.partial $@
-
-$(DEMO)/%.txt:
+# The first run on a corpus leaves the features for the others.
+$(DEMO)/svm-avb-high.txt: | $(DATA)/hume-vocalburst
+$(DEMO)/svm-emotion-share.txt: | $(DATA)/hume-prosody
+$(DEMO)/svm-sonata-emotion.txt: | $(DATA)/modulate-sonata
+$(BURSTS:%=$(DEMO)/svm-%.txt) $(MLP:%=$(DEMO)/mlp-%.txt): | $(DEMO)/svm-avb-high.txt
+$(DEMO)/svm-%.txt:
 	$(RUN) $* --system egemaps-svm > $@.partial
 	mv $@.partial $@
+$(DEMO)/mlp-%.txt:
+	$(RUN) $(patsubst %-sound,%,$(patsubst %-official,%,$*)) --system egemaps-mlp \
+	    --mode $(lastword $(subst -, ,$*)) > $@.partial
+	mv $@.partial $@
 
-$(DEMO)/data: | $(VENV)/.all
-	rm -rf $@.partial
-	$(TWIN) hume-vocalburst --out $@.partial/hume-vocalburst --scale 0.008
-	$(TWIN) hume-prosody --out $@.partial/hume-prosody --scale 0.004
-	$(TWIN) modulate-sonata --out $@.partial/sonata-recordings --scale 0.17 --line-s 1
-	$(BIN)/affectbench cut modulate-sonata --data $@.partial/sonata-recordings \
-	    --out $@.partial/modulate-sonata --quiet > /dev/null
-	$(TWIN) modulate-stream --out $@.partial/modulate-stream --scale 0.00001
+# Who holds the labels of test fills them in.
+$(DEMO)/test-avb-high.txt: | $(DEMO)/mlp-avb-high-sound.txt $(DEMO)/mlp-avb-high-official.txt
+$(DEMO)/test-avb-type.txt: | $(DEMO)/svm-avb-type.txt $(DEMO)/mlp-avb-type-sound.txt
+$(DEMO)/test-emotion-share.txt: | $(DEMO)/svm-emotion-share.txt
+$(DEMO)/test-emotion-share.txt: SEALED := $(DATA)/hume-prosody/sealed
+$(DEMO)/test-%.txt: SEALED ?= $(DATA)/hume-vocalburst/sealed
+$(DEMO)/test-%.txt:
+	$(AFFECT) score $(DEMO)/results/$* --labels $(SEALED) > $@.partial
 	mv $@.partial $@
 
 test: $(VENV)/.dev
