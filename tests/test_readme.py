@@ -24,7 +24,8 @@ def test_it_opens_with_two_commands():
 def demo(tmp_path_factory):
     """A folder with a small twin where the README has it."""
     folder = tmp_path_factory.mktemp("readme")
-    CORPORA["hume-vocalburst"].twin(folder / "build/demo/twin", scale=0.002, workers=2)
+    root = folder / "build/demo/data/hume-vocalburst"
+    CORPORA["hume-vocalburst"].twin(root, scale=0.002, workers=2)
     return folder
 
 
