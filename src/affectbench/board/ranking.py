@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import nan
 from pathlib import Path
 from typing import Final, Literal
 
@@ -247,10 +248,11 @@ def _by_data(
 
 def _overlapped(number: Row, rows: Sequence[Row]) -> Row:
     """A published row with the own systems whose interval holds its value."""
+    value = nan if number.value is None else number.value
     held = tuple(
         row.system
         for row in rows
-        if None not in (row.low, row.high, number.value) and row.low <= number.value <= row.high  # type: ignore[operator]
+        if row.low is not None and row.high is not None and row.low <= value <= row.high
     )
     return replace(number, overlaps=held)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from affectbench.errata.rows import AVB, EXVO, RUN, WORKSHOP, Erratum
+from affectbench.published import of_task
 
-FID: Final = {
-    "Amusement": 4.92, "Awe": 4.81, "Awkwardness": 8.27, "Distress": 6.11, "Excitement": 6.00,
-    "Fear": 5.71, "Horror": 5.64, "Sadness": 5.00, "Surprise": 6.08,
-}  # fmt: skip
-S_GEN: Final = {
-    "Amusement": 0.345, "Awe": 0.33, "Awkwardness": 0.08, "Distress": 0.24, "Excitement": 0.13,
-    "Fear": 0.11, "Horror": 0.22, "Sadness": 0.08, "Surprise": 0.19, "Triumph": 0.00,
-}  # fmt: skip
 TABLE6B: Final = f"{WORKSHOP}, Table 6b"
+
+
+def _table6b(metric: str) -> dict[str, float]:
+    """A row of Table 6b by emotion, as far as it is printed."""
+    return {
+        row.output: row.value
+        for row in of_task("exvo-generate")
+        if row.table == "Table 6b" and row.metric == metric and row.value is not None
+    }
 
 
 def _seconds(clock: str) -> int:
@@ -62,17 +64,19 @@ def _harmonic() -> str:
 
 
 def _lost_heep() -> str:
-    implied = {emotion: 2 * S_GEN[emotion] - 1 / fid for emotion, fid in FID.items()}
+    s_gen = _table6b("s_gen")
+    implied = {emotion: 2 * s_gen[emotion] - 1 / fid for emotion, fid in _table6b("fid").items()}
     told = ", ".join(f"{emotion} {value:.3f}" for emotion, value in implied.items())
     return f"HEEP = 2 S - 1/FID, good to ± .01 since S has two digits: {told}"
 
 
 def _s_gen_scales() -> str:
-    total = sum(S_GEN.values())
-    frechet = sum(1 / fid for fid in FID.values()) / 2 / len(FID)
+    s_gen, fid = _table6b("s_gen"), _table6b("fid")
+    total = sum(s_gen.values())
+    frechet = sum(1 / distance for distance in fid.values()) / 2 / len(fid)
     return (
-        f"mean of Table 6b over ten emotions {total / len(S_GEN):.4f}, over the nine with a value "
-        f"{total / len(FID):.4f}; mean of 1/FID alone, halved, {frechet:.3f}"
+        f"mean of Table 6b over ten emotions {total / len(s_gen):.4f}, over the nine with a value "
+        f"{total / len(fid):.4f}; mean of 1/FID alone, halved, {frechet:.3f}"
     )
 
 
