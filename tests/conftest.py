@@ -102,3 +102,11 @@ def whole_avb(tmp_path_factory):
 def avb(whole_avb, tmp_path):
     """A copy of it, to be broken at will."""
     return Path(shutil.copytree(whole_avb, tmp_path / "avb"))
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """Results on a twin and on a licensed folder, and the site about them."""
+    import report_cases
+
+    return report_cases.make(tmp_path_factory.mktemp("report"))

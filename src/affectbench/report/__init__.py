@@ -10,8 +10,11 @@ folder.py     where a site may be written
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
+from affectbench.corpora import CORPORA
+from affectbench.errors import MissingExtra
 from affectbench.report import folder
 from affectbench.report.card import card
 from affectbench.report.citation import bibliography
@@ -42,8 +45,8 @@ def write(results: Path, out: Path | None = None, *, licensed_audio: bool = Fals
         ResultConflict: files lie in ``out`` that no report wrote.
         MissingExtra: matplotlib is not installed.
     """
-    from affectbench.corpora import CORPORA
-
+    if find_spec("matplotlib") is None:
+        raise MissingExtra("matplotlib", "report")
     out = out or results
     folder.check(out, results)
     evidence = gather(results)

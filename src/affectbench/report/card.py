@@ -40,7 +40,7 @@ def card(found: TaskEvidence, label: str) -> str:
         ("## Cost", _cost(one)),
         ("## Limits", _limits(one, data)),
         ("## Licences", _licences(one, data)),
-        ("## Run it", ["```sh", *commands.of_system(one, data, found.task), "```",
+        ("## Run it", ["```sh", *commands.of_system(one, data, found.task), "```", "",
                        commands.WORDS]),
         ("## Versions", _versions(one)),
     ]  # fmt: skip
@@ -51,7 +51,7 @@ def _what(one: Stored, found: TaskEvidence) -> Iterator[str]:
     result = one.result
     system = SYSTEMS.get(result["system"]["name"])
     title = system.title if system else "a system of the user's own"
-    yield f"{_text(title)}, mode `{result['system']['mode']}`."
+    yield f"{_text(title)}, mode {_code(result['system']['mode'])}."
     if system and system.source:
         yield f"Source: {_text(system.source)}."
     if found.task:
@@ -67,7 +67,8 @@ def _data(one: Stored, data: Data) -> Iterator[str]:
     yield f"{_text(title)} ({_text(data.corpus)}): {ORIGINS.get(data.origin, 'origin unknown')}."
     if data.origin == "twin":
         yield "A twin is synthetic: the scores below say nothing about people."
-    yield f"Split `{split['name']}@{split['version']}`, " + (
+    name = _code(f"{split['name']}@{split['version']}")
+    yield f"Split {name}, " + (
         "released with the corpus." if split["released"] else "ours, since none was published."
     )
     yield ""
@@ -87,7 +88,7 @@ def _score(one: Stored, found: TaskEvidence) -> Iterator[str]:
         for key, score in metrics.items():
             mark = " (ranks)" if key == summary["metric"] else ""
             yield (
-                f"| {part} | `{key}`{mark} | {number(score['value'])} | {_interval(score)} "
+                f"| {part} | {_code(key)}{mark} | {number(score['value'])} | {_interval(score)} "
                 f"| {score['clips']:,} |"
             )
     yield ""
@@ -97,7 +98,7 @@ def _score(one: Stored, found: TaskEvidence) -> Iterator[str]:
         outputs = metrics[summary["metric"]]["outputs"]
         if len(outputs) > 1:
             yield ""
-            yield f"`{summary['metric']}` on {part} by output:"
+            yield f"{_code(summary['metric'])} on {part} by output:"
             yield ""
             yield "| output | value | interval |"
             yield "|---|---:|---|"
@@ -205,11 +206,16 @@ def _versions(one: Stored) -> Iterator[str]:
     commit = (result.get("code") or {}).get("commit")
     if commit:
         yield f"- commit {commit}{', with changes' if result['code'].get('dirty') else ''}"
-    yield f"- digest of all inputs: `{result['inputs']}`"
+    yield f"- digest of all inputs: {_code(result['inputs'])}"
     for part, content in result["predictions"].items():
-        yield f"- digest of the predictions of {part}: `{content}`"
+        yield f"- digest of the predictions of {part}: {_code(content)}"
 
 
 def _text(text: object) -> str:
     """Text from outside as Markdown shows it: no line breaks, no markup."""
     return MARKDOWN.sub(r"\\\1", escape(clean(text), quote=False))
+
+
+def _code(text: object) -> str:
+    """Text from outside as code."""
+    return f"`{clean(text).replace('`', '')}`"

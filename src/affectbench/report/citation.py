@@ -16,7 +16,9 @@ from affectbench.tasks import TASKS
 IDS: Final = re.compile(
     r"arXiv:(?P<arxiv>\d{4}\.\d{4,5})|doi[: ](?P<doi>10\.\d{4,9}/[^\s,;)]*[^\s,;).])"
 )
-WHO: Final = re.compile(r"(?P<who>\w[\w &-]*?)(?P<more> et al\.)? (?P<year>(?:19|20)\d\d)\b(?:, )?")
+WHO: Final = re.compile(
+    r"(?P<who>[A-Z][a-z]+(?: & [A-Z][a-z]+)?)(?P<more> et al\.)? (?P<year>(?:19|20)\d\d)\b(?:, )?"
+)
 SPECIAL: Final = re.compile(r"([&%$#_{}])")
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from affectbench.board import number
 from affectbench.board.stored import Stored
 from affectbench.report import figures
 from affectbench.report.evidence import Detail
 from affectbench.report.markup import Html, el
+from affectbench.report.pictures import broad
 from affectbench.report.sound import LONGEST_S, sound_of
 from affectbench.scoring import scorable
 from affectbench.types import Floats, Target
@@ -21,6 +22,7 @@ from affectbench.types import Floats, Target
 SHOWN: Final = 6
 Row = dict[str, float | str | None]  # column -> value
 STRONGEST: Final = 3  # columns of numbers that are told of a clip
+COMPARED: Final = 3  # systems whose predictions are told of a clip, the best of them
 
 
 def errors(detail: Detail) -> pl.DataFrame:
@@ -63,7 +65,7 @@ def spread(detail: Detail, name: str) -> Html:
         {detail.part: errors(detail)["error"].to_numpy()}, name=name, title="Errors of clips",
         label="error, mean over systems", bins=24,
     )  # fmt: skip
-    return el("figure", Html(svg))
+    return broad(svg, "Errors of clips")
 
 
 def hardest(detail: Detail, name: str, *, licensed_audio: bool) -> Html | None:
@@ -107,7 +109,8 @@ def _labels(detail: Detail, clip: str) -> Iterator[Html]:
     """Truth and the mean prediction of each system, of the strongest columns or the class."""
     for target in detail.task.targets:
         rows = {
-            label: _row(one, detail.part, clip, target) for label, one in detail.systems.items()
+            label: _row(one, detail.part, clip, target)
+            for label, one in islice(detail.systems.items(), COMPARED)
         }
         truth = next(iter(rows.values()))[0]
         columns = sorted(truth, key=lambda c: -_size(truth[c]))[:STRONGEST]
@@ -117,8 +120,9 @@ def _labels(detail: Detail, clip: str) -> Iterator[Html]:
             el("tr", el("th", label, scope="row"), (el("td", _told(row[c])) for c in columns))
             for label, row in lines
         ]
-        whole = el("table", el("thead", head), el("tbody", body))
         label = f"Labels of {clip}: {target.name}"
+        caption = el("caption", label, class_="unseen")
+        whole = el("table", caption, el("thead", head), el("tbody", body))
         yield el("div", whole, class_="wide", tabindex="0", role="group", aria_label=label)
 
 
@@ -143,4 +147,6 @@ def _size(value: float | str | None) -> float:
 
 
 def _told(value: float | str | None) -> str:
-    return value if isinstance(value, str) else number(value)
+    if isinstance(value, str):
+        return value
+    return "n/a" if value is None else f"{value:.2f}"

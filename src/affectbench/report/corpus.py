@@ -19,6 +19,7 @@ from affectbench.report import figures
 from affectbench.report.evidence import Data, Evidence
 from affectbench.report.markup import Child, Html, el, joined, sourced
 from affectbench.report.page import page, section
+from affectbench.report.pictures import broad
 from affectbench.report.site import Names
 from affectbench.report.tables import Cell, figure_cell, table
 from affectbench.types import PARTS, Corpus, Target, Task
@@ -108,7 +109,7 @@ def _recorded(data: Data) -> Html:
         )
         for part, counts in data.recorded["parts"].items()
     ]
-    return table(("part", "clips", "readable", "speakers"), rows, caption="Parts of the split.",
+    return table(("part", "clips", "readable", "speakers"), rows,
                  label="Parts")  # fmt: skip
 
 
@@ -130,7 +131,10 @@ def _counted(corpus: Corpus, data: Data, clips: pl.DataFrame) -> Iterator[Child]
         yield el("h3", "Beside what is published")
         if data.origin == "twin":
             yield el("p", "A twin is smaller than its corpus, so most counts differ.")
-        yield _compared(told)
+        compared = _compared(told)
+        count = f"{len(told)} counts beside the published ones"
+        folded = el("details", el("summary", count), compared)
+        yield folded if len(told) > FEW else compared
 
 
 def _of_split(clips: pl.DataFrame) -> tuple[PartCount, ...]:
@@ -149,7 +153,7 @@ def _parts(parts: Sequence[PartCount]) -> Html:
         )
         for part in parts
     ]
-    return table(("part", "clips", "speakers", "speakers by sex"), rows, caption=None,
+    return table(("part", "clips", "speakers", "speakers by sex"), rows,
                  label="Parts of the split")  # fmt: skip
 
 
@@ -176,7 +180,7 @@ def _compared(rows: Sequence[Comparison]) -> Html:
                      kind="text"),
             )
         )  # fmt: skip
-    return table(("count", "published", "found", "verdict", "source"), cells, caption=None,
+    return table(("count", "published", "found", "verdict", "source"), cells,
                  label="Published counts and those of the folder", sortable=True)  # fmt: skip
 
 
@@ -188,30 +192,28 @@ def _distributions(corpus: Corpus, clips: pl.DataFrame, name: str) -> Iterator[C
     for index, target in enumerate(held):
         own = f"{name}-{index}"
         if target.kind == "classification":
-            drawn.append(_figure(_classes(clips, target.columns[0], target.classes, own)))
+            drawn.append(
+                broad(_classes(clips, target.columns[0], target.classes, own), target.columns[0])
+            )
         elif len(target.columns) <= FEW:
             drawn += [
-                _figure(_numbers(clips, column, (target.low, target.high), f"{own}-{place}"))
+                broad(_numbers(clips, column, (target.low, target.high), f"{own}-{place}"), column)
                 for place, column in enumerate(target.columns)
             ]
-    yield el("div", drawn, class_="grid")
+    yield el("div", drawn, class_="grid wider")
     for target in held:
         if target.kind == "regression":
             yield _moments(clips, target)
     who = [column for column in WHO if clips[column].n_unique() > 1]
     people = [
-        _figure(_classes(clips, c, clips[c].drop_nulls().unique().sort().to_list(), f"{name}-{c}"))
+        broad(_classes(clips, c, clips[c].drop_nulls().unique().sort().to_list(), f"{name}-{c}"), c)
         for c in who
     ]
     if clips["age"].is_not_null().any() and "age" not in {c for t in held for c in t.columns}:
-        people.append(_figure(_numbers(clips, "age", None, f"{name}-age")))
+        people.append(broad(_numbers(clips, "age", None, f"{name}-age"), "age"))
     if people:
         yield el("h3", "Speakers")
-        yield el("div", people, class_="grid")
-
-
-def _figure(svg: str) -> Html:
-    return el("figure", Html(svg))
+        yield el("div", people, class_="grid wider")
 
 
 def _by_part(clips: pl.DataFrame, column: str) -> dict[str, pl.Series]:
@@ -259,7 +261,7 @@ def _moments(clips: pl.DataFrame, target: Target) -> Html:
         el(
             "summary", f"{target.name}: {len(rows)} column{'s' if len(rows) > 1 else ''} in numbers"
         ),
-        table(header, rows, caption=None, label=f"Labels of {target.name}", sortable=True),
+        table(header, rows, label=f"Labels of {target.name}", sortable=True),
     )
 
 
@@ -293,10 +295,10 @@ def _checks(found: Audit, *, free: bool) -> Html:
                 Cell(worst, kind="text"),
             )
         )
-    header = ["kind", "groups", "in several parts", "clips touched", "largest"]
-    if not free:
-        header, rows = header[:-1], [row[:-1] for row in rows]
-    return table(header, rows, caption=None, label="What the parts share")
+    header = ("kind", "groups", "in several parts", "clips touched", "largest")
+    kept = range(5 if free else 4) if any(row.shared for row in found.checks) else range(3)
+    shown = [[row[i] for i in kept] for row in rows]
+    return table([header[i] for i in kept], shown, label="What the parts share")
 
 
 def _findings(data: Data, evidence: Evidence) -> Iterator[Child]:

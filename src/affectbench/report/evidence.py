@@ -14,6 +14,7 @@ from affectbench import splits
 from affectbench.board import Board, Group, of_folder, of_task
 from affectbench.board.own import names as names_of
 from affectbench.board.stored import Readings, Stored, read
+from affectbench.board.wording import clean
 from affectbench.corpora import CORPORA
 from affectbench.errors import AffectBenchError, MissingData
 from affectbench.protocols import label_digest
@@ -89,8 +90,10 @@ class TaskEvidence:
             return ()
         found: dict[str, Detail] = {}
         for group in self.board.groups:
+            if not group.ranked:
+                continue
             mine = {r.system: self.systems[r.system] for r in group.rows if r.kind == "own"}
-            if not group.ranked or not mine:
+            if not mine:
                 continue
             data = self.data[next(iter(mine))]
             found.setdefault(
@@ -147,7 +150,7 @@ def _task(
     name: str, board: Board, readings: Readings, data: Mapping[tuple[str, str], Data]
 ) -> TaskEvidence:
     mine = [one for one in readings.stored if one.task == name]
-    systems = dict(zip(names_of(mine), mine, strict=True))
+    systems = dict(zip(map(clean, names_of(mine)), mine, strict=True))
     return TaskEvidence(
         name=name,
         task=TASKS.get(name),

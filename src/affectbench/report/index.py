@@ -64,7 +64,7 @@ def _tasks(evidence: Evidence, names: Names) -> Html:
     rows = [row for found in evidence.tasks for row in _task(found, names)]
     header = ("task", "ranks by", "best measured", "on", "0 to 1", "ceiling", "best published")
     return joined(
-        table(header, rows, caption=None, label="Tasks"),
+        table(header, rows, label="Tasks"),
         el("p", "A full dot is the best measured system with its interval, a hollow one the best "
            "published number, where both are of the same clips. A dashed bar is the ceiling.",
            class_="note"),
@@ -78,7 +78,7 @@ def _task(found: TaskEvidence, names: Names) -> Iterator[Sequence[Cell]]:
         el("small", found.task.title if found.task else "a task of your own"),
     )
     published = best_published(found.board)
-    shown = _number(published, published.team or published.system) if published else "none"
+    shown = _number(published, _who(published)) if published else "none"
     groups = [detail.group for detail in found.details] or [
         group for group in found.board.groups if any(row.kind == "own" for row in group.rows)
     ][:1]
@@ -97,6 +97,10 @@ def _task(found: TaskEvidence, names: Names) -> Iterator[Sequence[Cell]]:
         )
 
 
+def _who(row: Row) -> str:
+    return f"{row.team or row.system}, {row.split}"
+
+
 def _strip(group: Group, own: Row) -> Html | None:
     rival = next((row.value for row in group.rows if row.kind == "published"), None)
     if own.value is None:
@@ -106,7 +110,8 @@ def _strip(group: Group, own: Row) -> Html | None:
 
 def _number(row: Row, who: str) -> Html:
     told = interval_of(row)
-    return joined(el("strong", value_of(row)), f" {told}" if told else None, el("small", who))
+    value = el("span", el("strong", value_of(row)), f" {told}" if told else None, class_="still")
+    return joined(value, el("small", who))
 
 
 def best_published(board: Board) -> Row | None:
@@ -138,7 +143,7 @@ def _corpora(data: Sequence[Data], names: Names) -> Html:
             )
         )
     header = ("corpus", "data", "clips", "published", "access", "licence")
-    return table(header, rows, caption=None, label="Data that the results are of")
+    return table(header, rows, label="Data that the results are of")
 
 
 def _unusable(tasks: Sequence[TaskEvidence]) -> Iterator[Html]:
@@ -169,12 +174,12 @@ def _absent(published: Mapping[str, Board]) -> Html | None:
             (
                 Cell(joined(name, el("small", task.title))),
                 Cell(task.metric.key, kind="still"),
-                Cell(_number(best, best.team or best.system) if best else "none"),
+                Cell(_number(best, _who(best)) if best else "none"),
                 Cell(el("code", how)),
             )
         )
     return table(
-        ("task", "ranks by", "best published", "command"), rows, caption=None,
+        ("task", "ranks by", "best published", "command"), rows,
         label="Tasks without results",
     )  # fmt: skip
 

@@ -34,8 +34,14 @@ def page(
     """
     steps = [el("li", el("a", HOME, href=f"{up}index.html"))]
     steps += [el("li", step) for step in trail]
-    main = el("main", el("h1", title), *body, id="main")
-    inner = [_contents(contents), main] if contents else [main]
+    main = el(
+        "main",
+        el("h1", title),
+        _contents(contents) if contents else None,
+        *body,
+        id="main",
+        class_="aside" if contents else None,
+    )
     return joined(
         Html("<!doctype html>\n"),
         el(
@@ -45,7 +51,7 @@ def page(
                 "body",
                 el("a", "Skip to the content", class_="skip", href="#main"),
                 el("header", el("nav", el("ol", steps), aria_label="Where you are"), class_="top"),
-                el("div", inner, class_="page aside" if contents else "page"),
+                el("div", main, class_="page"),
                 _foot(up),
                 el("script", _script()),
             ),

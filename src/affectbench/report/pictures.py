@@ -28,7 +28,13 @@ LOSSES: Final = {"train_loss": "train", "dev_loss": "dev"}
 
 def figure(svg: str, *caption: Child) -> Html:
     """A picture and what it shows."""
-    return el("figure", Html(svg), el("figcaption", *caption) if caption else None)
+    return el("figure", Html(svg), el("figcaption", *caption) if any(caption) else None)
+
+
+def broad(svg: str, label: str, *caption: Child) -> Html:
+    """A picture that scrolls in its own box where it would become too small to read."""
+    box = el("div", Html(svg), tabindex="0", role="group", aria_label=label)
+    return el("figure", box, el("figcaption", *caption) if any(caption) else None, class_="broad")
 
 
 def forest(group: Group, task: Task | None, metric: str, name: str) -> Html:
@@ -52,8 +58,7 @@ def forest(group: Group, task: Task | None, metric: str, name: str) -> Html:
         ceiling=group.ceiling,
         chance=chance(task) if task else None,
     )
-    return el("div", Html(svg), class_="broad", tabindex="0", role="group",
-              aria_label=f"Systems and their intervals: {group.title}")  # fmt: skip
+    return broad(svg, f"Systems and their intervals: {group.title}")
 
 
 def chance(task: Task) -> float | None:
@@ -111,11 +116,8 @@ def confusions(detail: Detail, name: str) -> Iterator[Html]:
             svg = figures.confusion(
                 counts(table, target), target.classes, name=f"{name}-{number}-{place}", title=label
             )
-            of = (
-                f"{target.columns[0]}. " if len(targets) > 1 or len(detail.task.targets) > 1 else ""
-            )
-            yield el("div", figure(svg, f"{of}{seed}"), class_="broad", tabindex="0",
-                     role="group", aria_label=f"Confusions of {label}")  # fmt: skip
+            of = f"Target: {target.name}. " if len(detail.task.targets) > 1 else ""
+            yield broad(svg, f"Confusions of {label}", f"{of}{seed}")
 
 
 def counts(table: pl.DataFrame, target: Target) -> Floats:
@@ -136,8 +138,7 @@ def gaps(detail: Detail, name: str) -> Iterator[Html]:
         report = group_report(detail, one, label)
         if report is not None:
             svg = figures.gaps(report, name=f"{name}-{label}", title=f"By {label}")
-            yield el("div", figure(svg), class_="broad", tabindex="0", role="group",
-                     aria_label=f"Scores by {label}")  # fmt: skip
+            yield broad(svg, f"Scores by {label}")
 
 
 def group_report(detail: Detail, one: Stored, label: str) -> GroupReport | None:
@@ -169,13 +170,10 @@ def group_report(detail: Detail, one: Stored, label: str) -> GroupReport | None:
 def curves(detail: Detail, name: str) -> Iterator[Html]:
     """Loss and metric by epoch of every system that reports them, all seeds together."""
     for place, (label, one) in enumerate(detail.systems.items()):
-        for target, reports in reports_of(one, detail.task).items():
-            if not all(report.get("curve") for report in reports):
-                continue
-            of = f"{label}, {target}" if target else label
-            yield from _curve(
-                reports, of, f"{name}-{place}-{target}" if target else f"{name}-{place}"
-            )
+        for number, (target, reports) in enumerate(reports_of(one, detail.task).items()):
+            if all(report.get("curve") for report in reports):
+                of = f"{label}, {target}" if target else label
+                yield from _curve(reports, of, f"{name}-{place}-{number}")
 
 
 def reports_of(one: Stored, task: Task | None) -> dict[str, list[Mapping[str, Any]]]:
@@ -203,7 +201,7 @@ def _curve(reports: Sequence[Mapping[str, Any]], of: str, name: str) -> Iterator
             svg = figures.curve(
                 epochs, told, name=f"{name}-{what}", kept=marked, label=label, title=of
             )
-            yield figure(svg, f"By epoch: {label}, {seeds}.")
+            yield broad(svg, f"{label} of {of} by epoch", f"{seeds[0].upper()}{seeds[1:]}.")
 
 
 def _stacked(runs: Sequence[Sequence[Mapping[str, Any]]], key: str, last: int) -> Floats:

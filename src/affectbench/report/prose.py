@@ -73,8 +73,9 @@ def _table(lines: list[str]) -> Html:
            (el("td", _inline(cell)) for cell in row[1:]))
         for row in rows
     ]  # fmt: skip
-    return el("div", el("table", top, el("tbody", body)), class_="wide", tabindex="0",
-              role="group", aria_label="Table")  # fmt: skip
+    label = f"Table: {', '.join(head)}"
+    whole = el("table", el("caption", label, class_="unseen"), top, el("tbody", body))
+    return el("div", whole, class_="wide prose", tabindex="0", role="group", aria_label=label)
 
 
 def _inline(text: str) -> Html:

@@ -27,9 +27,11 @@ class Names:
     @cached_property
     def cards(self) -> Mapping[str, Mapping[str, str]]:
         """Task, then system as the board names it -> file of the card."""
+        roots = self.evidence.roots
         return {
             task.name: {
-                label: f"cards/{slug(task.name)}--{slug(label)}.md" for label in task.systems
+                label: f"cards/{slug(task.name)}--{slug(without_paths(label, roots))}.md"
+                for label in task.systems
             }
             for task in self.evidence.tasks
         }

@@ -16,6 +16,7 @@ from affectbench.audio.prepare import RATE_HZ, prepare
 from affectbench.errors import AffectBenchError
 
 LONGEST_S: Final = 3.0
+TYPES: Final = {"MP3": "audio/mpeg", "WAV": "audio/wav"}
 FADE_S: Final = 0.05  # at the end of what is cut
 
 
@@ -32,12 +33,13 @@ class Sound:
         return self.whole_s * RATE_HZ > len(self.samples) + 1
 
     def address(self) -> str:
-        """The MP3 as a ``data:`` address; the same samples give the same one."""
+        """MP3 as a ``data:`` address, WAV where libsndfile is older; equal for equal samples."""
         import soundfile
 
+        form = "MP3" if "MP3" in soundfile.available_formats() else "WAV"
         file = io.BytesIO()
-        soundfile.write(file, self.samples, RATE_HZ, format="MP3", subtype="MPEG_LAYER_III")
-        return f"data:audio/mpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
+        soundfile.write(file, self.samples, RATE_HZ, format=form)
+        return f"data:{TYPES[form]};base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 def sound_of(path: Path) -> Sound | None:

@@ -27,7 +27,6 @@ def table(
     header: Sequence[str],
     rows: Sequence[Sequence[Cell | Child]],
     *,
-    caption: Child,
     label: str,
     sortable: bool = False,
     first: Sequence[int] = (),
@@ -38,7 +37,6 @@ def table(
     Args:
         header: of each column.
         rows: cells.
-        caption: above it.
         label: what it is, in a few words.
         sortable: whether a click on a header sorts.
         first: rows that are marked.
@@ -56,7 +54,7 @@ def table(
     ]  # fmt: skip
     whole = el(
         "table",
-        el("caption", caption) if caption else None,
+        el("caption", label, class_="unseen"),
         el("thead", el("tr", head)),
         el("tbody", body),
         class_="sortable" if sortable else None,
@@ -114,7 +112,6 @@ def group_table(board: Board, group: Group, cards: Callable[[Row], str | None]) 
     return table(
         list(kept),
         list(zip(*kept.values(), strict=True)),
-        caption=None,
         label=f"{board.task}: {group.title}",
         sortable=len(group.rows) > 1,
         first=[i for i, row in enumerate(group.rows) if mixed and row.kind == "own"],
@@ -144,7 +141,7 @@ def _source(row: Row) -> Html | None:
         return joined(row.note) if row.note else None
     told: list[Html] = []
     if row.cell:
-        told.append(joined(row.cell, "."))
+        told.append(joined(row.cell.removesuffix("."), "."))
     if row.apart:
         told.append(joined(row.apart[0].upper(), row.apart[1:], "."))
     if row.overlaps:

@@ -7,6 +7,7 @@ from typing import Any
 
 from affectbench import guide
 from affectbench.board import Group, number
+from affectbench.board.wording import interval_of, value_of
 from affectbench.errata import of_task as errata_of
 from affectbench.report import clips, commands, pictures
 from affectbench.report.evidence import Detail, TaskEvidence
@@ -15,7 +16,7 @@ from affectbench.report.page import page, section
 from affectbench.report.prose import code, rendered
 from affectbench.report.site import Names, seeds_of
 from affectbench.report.tables import Cell, group_table, table
-from affectbench.types import Task
+from affectbench.types import Target, Task
 
 Part = tuple[str, str, Sequence[Child]]  # id, title, body
 
@@ -37,8 +38,8 @@ def task_page(found: TaskEvidence, names: Names, *, licensed_audio: bool) -> Htm
         parts.append(("protocol", "Protocol and errata", _protocol(task)))
     parts += [
         ("commands", "Commands", _commands(found)),
-        ("notes", "Findings and notes", list(_notes(found, names))),
-        ("versions", "Versions", list(_versions(found, names))),
+        ("notes", "Findings and notes", list(_notes(found))),
+        ("versions", "Versions", list(_versions(found))),
     ]
     shown = [(name, title, body) for name, title, body in parts if any(body)]
     return page(
@@ -56,7 +57,7 @@ def _facts(found: TaskEvidence, names: Names) -> Child:
     task = found.task
     facts: list[tuple[str, Child]] = [("task", found.name)]
     if task is not None:
-        targets = ", ".join(f"{t.outputs} {t.name}" for t in task.targets)
+        targets = ", ".join(_predicts(target) for target in task.targets)
         known = task.corpus.name in {data.corpus for data in found.data.values()}
         corpus = el("a", task.corpus.name, href=f"../{names.corpus(task.corpus.name)}")
         facts += [
@@ -66,6 +67,10 @@ def _facts(found: TaskEvidence, names: Names) -> Child:
             ("intervals resample", f"{task.group}s"),
             ("version", task.version),
         ]
+    if found.details:
+        row = next(row for row in found.details[0].group.rows if row.kind == "own")
+        who = el("small", f"{row.system}, {found.details[0].part}")
+        facts.append(("best measured", [f"{value_of(row)} {interval_of(row)}", who]))
     told: list[Child] = [
         el("dl", (el("div", el("dt", key), el("dd", value)) for key, value in facts),
            class_="facts")
@@ -79,16 +84,26 @@ def _facts(found: TaskEvidence, names: Names) -> Child:
     return told
 
 
+def _predicts(target: Target) -> str:
+    """``10 emotions``, ``age``, ``country (1 of 4)``."""
+    if target.kind == "classification":
+        return f"{target.name} (1 of {target.outputs})"
+    return f"{target.outputs} {target.name}" if target.outputs > 1 else target.name
+
+
 def _board(found: TaskEvidence, names: Names) -> Iterator[Child]:
     """Groups with results of one's own first, each kind in the order of the board."""
+    told: set[str] = set()
     for group in sorted(found.board.groups, key=lambda group: not _measured(group)):
         body = [
             group_table(found.board, group, lambda row: names.card(found.name, row)),
             _ceiling(group),
-            [el("p", sourced(remark), class_="note") for remark in group.remarks],
+            [el("p", sourced(text), class_="note") for text in group.remarks if text not in told],
         ]
+        told.update(group.remarks)
         if group.ranked:
-            yield joined(el("h3", group.title), body)
+            printed = all(row.kind == "published" for row in group.rows)
+            yield joined(el("h3", group.title, ", published" if printed else None), body)
         else:
             count = f"{len(group.rows)} number{'s' if len(group.rows) != 1 else ''}"
             yield el("details", el("summary", f"{group.title}: {count}"), el("div", body))
@@ -212,7 +227,7 @@ def _commands(found: TaskEvidence) -> Sequence[Child]:
     return [el("p", commands.WORDS), code("\n".join(lines))] if lines else []
 
 
-def _notes(found: TaskEvidence, names: Names) -> Iterator[Child]:
+def _notes(found: TaskEvidence) -> Iterator[Child]:
     """Notes of each system, those of several once."""
     told: dict[str, list[str]] = {}
     for label, one in found.systems.items():
@@ -239,28 +254,25 @@ def _notes(found: TaskEvidence, names: Names) -> Iterator[Child]:
         yield el("ul", (el("li", el("strong", row.system), ": ", row.note) for row in unusable))
 
 
-def _versions(found: TaskEvidence, names: Names) -> Iterator[Child]:
+def _versions(found: TaskEvidence) -> Iterator[Child]:
     """What each system was made with."""
-    if not found.systems:
-        return
-    packages = list(
-        dict.fromkeys(key for one in found.systems.values() for key in one.result["versions"])
-    )
     rows = []
     for label, one in found.systems.items():
         result = one.result
+        packages = [f"{name} {version}" for name, version in result["versions"].items() if version]
         rows.append(
             [
                 Cell(label, kind="still"),
-                *(Cell(result["versions"].get(package) or "") for package in packages),
+                Cell(", ".join(packages), kind="text"),
                 Cell(_commit(result)),
                 Cell(result["features"]["name"]),
                 Cell(seeds_of(one)),
                 Cell(el("code", result["inputs"][:12])),
             ]
         )
-    header = ("system", *packages, "commit", "features", "seeds", "digest of inputs")
-    yield table(header, rows, caption=None, label="Versions of each result")
+    if rows:
+        header = ("system", "versions", "commit", "features", "seeds", "digest of inputs")
+        yield table(header, rows, label="Versions of each result")
 
 
 def _commit(result: Any) -> Child:
