@@ -24,7 +24,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
 
 // What a cell is sorted by: its number, else its text; nothing where it is empty.
 function key(cell) {
-  const text = cell.dataset.value ?? cell.textContent.trim();
+  const text = cell.dataset.value ?? cell.innerText.trim();
   return text === "" ? null : cell.dataset.value === undefined ? text : Number(text);
 }
 
