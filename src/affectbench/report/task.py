@@ -7,7 +7,7 @@ from typing import Any
 
 from affectbench import guide
 from affectbench.board import Group, number
-from affectbench.board.wording import interval_of, value_of
+from affectbench.board.wording import interval, interval_of, value_of
 from affectbench.errata import of_task as errata_of
 from affectbench.report import clips, commands, pictures
 from affectbench.report.evidence import Detail, TaskEvidence
@@ -27,6 +27,7 @@ def task_page(found: TaskEvidence, names: Names, *, licensed_audio: bool) -> Htm
     parts: list[Part] = [("board", "Board", list(_board(found, names)))]
     parts += [("systems", "Systems and their intervals", list(_forests(found)))]
     for title, name, make in (
+        ("Every reading of the score", "readings", _readings),
         ("Predicted against true", "agreement", _agreement),
         ("Confusions", "confusion", _confusion),
         ("By group", "groups", _groups),
@@ -147,6 +148,30 @@ def _each(
         body = make(detail, f"{name}-{index}")
         if body:
             yield [el("h3", detail.group.title) if len(found.details) > 1 else None, body]
+
+
+def _readings(detail: Detail, name: str) -> Sequence[Child]:
+    """What each system scores by the ranking metric, by its variants, and by what stands beside."""
+    scores = {
+        system: one.summary["scores"].get(detail.part, {}) for system, one in detail.systems.items()
+    }
+    keys = list(dict.fromkeys(key for held in scores.values() for key in held))
+    if len(keys) < 2:
+        return []
+    rows = [[system, *(_reading(held.get(key)) for key in keys)] for system, held in scores.items()]
+    text = (
+        f"On {detail.part}. Variants called official are what the published code computes; the "
+        "protocol below says how each is made."
+    )
+    label = f"Every reading, {detail.group.title}"
+    return [el("p", text), table(["system", *keys], rows, label=label, sortable=True)]
+
+
+def _reading(score: dict[str, Any] | None) -> Cell:
+    """A value and its interval."""
+    value = score["value"] if score else None
+    told = interval(score) if score and score["low"] is not None else ""
+    return Cell([number(value), el("small", told)], value, "num")
 
 
 def _agreement(detail: Detail, name: str) -> Sequence[Child]:
