@@ -150,7 +150,7 @@ def _each(
             yield [el("h3", detail.group.title) if len(found.details) > 1 else None, body]
 
 
-def _readings(detail: Detail, name: str) -> Sequence[Child]:
+def _readings(detail: Detail, _name: str) -> Sequence[Child]:
     """What each system scores by the ranking metric, by its variants, and by what stands beside."""
     scores = {
         system: one.summary["scores"].get(detail.part, {}) for system, one in detail.systems.items()
@@ -158,7 +158,9 @@ def _readings(detail: Detail, name: str) -> Sequence[Child]:
     keys = list(dict.fromkeys(key for held in scores.values() for key in held))
     if len(keys) < 2:
         return []
-    rows = [[system, *(_reading(held.get(key)) for key in keys)] for system, held in scores.items()]
+    rows: list[list[Cell | Child]] = [
+        [system, *(_reading(held.get(key)) for key in keys)] for system, held in scores.items()
+    ]
     text = (
         f"On {detail.part}. Variants called official are what the published code computes; the "
         "protocol below says how each is made."
