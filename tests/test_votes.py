@@ -20,7 +20,7 @@ TABLES = Path(__file__).parents[1] / "../shared/data/crema-d"
 CCC, UAR = METRICS["ccc.population"], METRICS["uar.truth"]
 
 
-def corpus_of(raters: int, clips: int = 300):
+def corpus_of(raters: int, clips: int = 60):
     """CREMA-D with that many raters a clip, drawn from true shares."""
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.full(6, 0.4), clips)
@@ -45,7 +45,7 @@ def test_votes_are_counted_back_from_their_shares():
 
 def test_more_raters_raise_the_ceiling():
     few, many = (
-        ceilings_of(corpus_of(raters)[0], Path(), [CCC], draws=20)["face votes"][0]
+        ceilings_of(corpus_of(raters)[0], Path(), [CCC], draws=10)["face votes"][0]
         for raters in (4, 40)
     )
     assert few.high < many.low < 1
