@@ -184,7 +184,7 @@ def test_hardest_clips_of_a_twin_can_be_heard(pages):
     sounds = [told["src"] for tag, told in page.tags if tag == "audio"]
     assert len(sounds) == clips.SHOWN
     assert all(sound.startswith("data:audio/mpeg;base64,") for sound in sounds)
-    assert all(told.get("controls", "") is None for tag, told in page.tags if tag == "audio")
+    assert all(told["controls"] is None for tag, told in page.tags if tag == "audio")
 
 
 @pytest.fixture
@@ -209,12 +209,14 @@ def test_no_licensed_clip_is_shown_or_heard(made, licensed):
     assert not ids & set(re.findall(r"\b\d{5}\b", told))
 
 
-def test_licensed_audio_has_to_be_asked_for_and_comes_without_labels(licensed):
+def test_licensed_audio_has_to_be_asked_for_and_comes_without_labels_and_names(licensed):
     write(licensed, licensed.parent / "site", licensed_audio=True)
     page = Page((licensed.parent / "site/tasks/avb-high.html").read_text())
     assert page.count("audio") == clips.SHOWN
     labels = [told for tag, told in page.tags if told.get("aria-label", "").startswith("Labels of")]
     assert labels == []
+    heard = [told["aria-label"] for tag, told in page.tags if tag == "audio"]
+    assert heard == [f"Play Clip {number}" for number in range(1, 1 + clips.SHOWN)]
 
 
 def test_a_folder_that_is_gone_or_changed_is_not_listened_to(made, copied):
@@ -275,7 +277,7 @@ def test_clips_with_markup_in_their_names(made, tmp_path):
     path = tmp_path / "x.wav"
     soundfile.write(path, 0.1 * np.ones(1600), 16_000)
     told = joined(clips._clip(detail, worst, 1.0, str(path), "x"))
-    assert f"Clip {worst}" in told
+    assert f"Play {worst}" in told
     for one in detail.systems.values():
         renamed = pl.col("clip").replace(worst, EVIL)
         tables = {part: tuple(t.with_columns(renamed) for t in held)

@@ -80,22 +80,24 @@ def hardest(detail: Detail, name: str, *, licensed_audio: bool) -> Html | None:
     worst = errors(detail).head(SHOWN).iter_rows()
     items = [
         el("li", _clip(detail, clip, error, paths.get(clip), f"{name}-{place}"), class_="clip")
-        for place, (clip, error) in enumerate(worst)
+        for place, (clip, error) in enumerate(worst, start=1)
     ]
     return el("ul", items, class_="clips")
 
 
 def _clip(detail: Detail, clip: str, error: float, path: str | None, name: str) -> list[Html]:
-    told = [el("h3", clip)]
+    """A clip; of a licensed one not even its name, since that may tell the label."""
+    shown = clip if detail.data.free else f"Clip {name.rpartition('-')[2]}"
+    told = [el("h3", shown)]
     heard = sound_of(Path(path)) if path else None
     if heard is None:
         told.append(el("p", "The recording cannot be read any more.", class_="note"))
     else:
-        svg = figures.waveform(heard.samples, 16_000, name=name, title=f"Waveform of {clip}")
+        svg = figures.waveform(heard.samples, 16_000, name=name, title=f"Waveform of {shown}")
         told += [
             el("div", Html(svg), el("i", aria_hidden="true"), class_="wave"),
             el("audio", controls=True, preload="metadata", src=heard.address(),
-               aria_label=f"Clip {clip}"),
+               aria_label=f"Play {shown}"),
         ]  # fmt: skip
     length = "" if heard is None else f", {heard.whole_s:.1f} s"
     cut = f", the first {LONGEST_S:g} s of it" if heard is not None and heard.cut else ""

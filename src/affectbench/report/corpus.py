@@ -27,6 +27,7 @@ from affectbench.types import PARTS, Corpus, Target, Task
 FEW: Final = 12  # columns of numbers up to which each gets a figure
 WHO: Final = ("country", "sex")
 QUARTILES: Final = (0.25, 0.5, 0.75)
+LARGEST: Final = 3  # groups of clips that share something
 CLASSES: Final = 30  # shown of a column of text
 
 
@@ -285,7 +286,7 @@ def _checks(found: Audit, *, free: bool) -> Html:
         touched = [
             f"{row.clips.get(part, 0) / clips:.1%} of {part}" for part, clips in found.parts.items()
         ]
-        worst = "; ".join(group.name for group in row.worst) if free else ""
+        worst = [el("div", group.name) for group in row.worst[:LARGEST]] if free else ""
         rows.append(
             (
                 row.kind,
@@ -308,7 +309,8 @@ def _findings(data: Data, evidence: Evidence) -> Iterator[Child]:
         for label, one in task.systems.items():
             if task.data[label] == data:
                 for row in one.result["findings"]:
-                    told.setdefault(f"{row['kind']}: {row['count']:,}.", row["advice"])
+                    count = f": {row['count']:,}" if row["count"] else ""
+                    told.setdefault(f"{row['kind']}{count}.", row["advice"])
     if told:
         yield el("h3", "Findings of the runs")
         yield el("ul", (el("li", el("strong", kind), " ", text) for kind, text in told.items()))

@@ -16,23 +16,9 @@ from affectbench.report.strip import strip
 from affectbench.report.tables import Cell, table
 from affectbench.tasks import TASKS
 
-TWIN: Html = el(
-    "div",
-    el(
-        "p",
-        "Some results here are of a ",
-        el("strong", "synthetic twin"),
-        ": invented voices in the layout of a corpus that is not open. Their scores say nothing "
-        "about people, and are never compared with published ones. The ceiling is what an oracle "
-        "scores that knows all but the noise of the ratings.",
-    ),
-    class_="callout",
-)
-
 
 def index_page(evidence: Evidence, names: Names) -> Html:
     """The page that a reader opens."""
-    twins = any(data.origin == "twin" for data in evidence.data)
     parts = [
         ("tasks", "Tasks", _tasks(evidence, names)),
         ("corpora", "Data", _corpora(evidence.data, names)),
@@ -44,8 +30,27 @@ def index_page(evidence: Evidence, names: Names) -> Html:
     return page(
         HOME,
         el("p", _summary(evidence), class_="lead"),
-        TWIN if twins else None,
+        _twins(evidence.data),
         [section(name, title, body) for name, title, body in shown],
+    )
+
+
+def _twins(data: Sequence[Data]) -> Html | None:
+    """A warning where results are of synthetic data."""
+    twins = [one.origin == "twin" for one in data]
+    if not any(twins):
+        return None
+    return el(
+        "div",
+        el(
+            "p",
+            f"{'The' if all(twins) else 'Some'} results here are of ",
+            el("strong", "synthetic twins"),
+            ": invented voices in the layouts of corpora that are not open. Their scores say "
+            "nothing about people, and are never compared with published ones. The ceiling is what "
+            "an oracle scores that knows all but the noise of the ratings.",
+        ),
+        class_="callout",
     )
 
 
@@ -62,7 +67,7 @@ def _summary(evidence: Evidence) -> str:
 
 def _tasks(evidence: Evidence, names: Names) -> Html:
     rows = [row for found in evidence.tasks for row in _task(found, names)]
-    header = ("task", "ranks by", "best measured", "on", "0 to 1", "ceiling", "best published")
+    header = ("task", "best measured", "measure", "0 to 1", "ceiling", "best published")
     return joined(
         table(header, rows, label="Tasks"),
         el("p", "A full dot is the best measured system with its interval, a hollow one the best "
@@ -84,13 +89,11 @@ def _task(found: TaskEvidence, names: Names) -> Iterator[Sequence[Cell]]:
     ][:1]
     for group in groups:
         own = next(row for row in group.rows if row.kind == "own")
-        part, _, data = group.title.partition(", ")
-        on = joined(part.lower(), el("small", data) if data else None) if group.ranked else None
+        on = f"{group.title[0].lower()}{group.title[1:]}" if group.ranked else None
         yield (
-            Cell(link),
-            Cell(found.board.metric, kind="still"),
+            Cell(link, kind="name"),
             Cell(_number(own, own.system) if own.status == "measured" else "unusable"),
-            Cell(on),
+            Cell(joined(found.board.metric, el("small", on) if on else None)),
             Cell(_strip(group, own), kind="middle"),
             Cell("" if group.ceiling is None else number(group.ceiling), group.ceiling, "num"),
             Cell(shown),
