@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich takes longer to import than all the rest
     help="Benchmarks for emotion in the voice: a system, a task, a number and how sure it is.",
 )
 app.command("list")(runs.list_rows)
