@@ -1,7 +1,7 @@
 """How long ``import affectbench``, its metrics and ``affectbench --help`` take.
 
 Best of several fresh processes, compared with the bare interpreter of the same run. With --limit
-it fails when one of them takes longer than so many seconds.
+it fails when one of ``HELD`` takes longer than so many seconds.
 """
 
 import argparse
