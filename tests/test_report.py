@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 import board_cases
 from affectbench import TASKS, guide
+from affectbench.board import of_task
 from affectbench.board.wording import clean
 from affectbench.errors import MissingData, MissingExtra, ResultConflict
 from affectbench.report import clips, folder, write
@@ -27,6 +29,7 @@ from affectbench.report.markup import Html, el, joined, sourced
 from affectbench.report.prose import rendered
 from affectbench.report.site import slug, without_paths
 from affectbench.report.sound import LONGEST_S, sound_of
+from affectbench.report.tables import group_table
 from report_cases import Page
 
 EVIL = '<img src=x onerror=alert(1)> & "it\'s" \u202ebidi'
@@ -286,6 +289,25 @@ def test_clips_with_markup_in_their_names(made, tmp_path):
     page = Page(joined(clips._clip(detail, EVIL, 1.0, str(path), "x")))
     assert (page.wrong, page.open, page.count("img")) == ([], [], 0)
     assert EVIL.replace("\u202e", "") in page.shown
+
+
+def test_a_board_of_published_and_measured_rows_says_which_is_which(tmp_path):
+    board_cases.store(tmp_path, "mine", seeds=(0, 1), fit_and_predict_s=2.0)
+    board = of_task(board_cases.TASK, results=tmp_path)
+    test = board_cases.group(board, "Test")
+    page = Page(group_table(board, test, lambda row: "card.md" if row.kind == "own" else None))
+    assert page.wrong == []
+    assert page.links.count("card.md") == 1
+    marked = [told for tag, told in page.tags if tag == "tr" and told.get("class") == "first"]
+    assert len(marked) == 1
+    assert "measured 2 seeds, 2.0 s of training, 1,000 parameters" in page.shown
+    assert "reported" in page.shown
+    assert "HCAI" in page.shown
+    alone = Page(
+        group_table(board, replace(test, rows=tuple(board_cases.own(test))), lambda _: None)
+    )
+    assert "training s" in alone.shown
+    assert "measured" not in alone.shown
 
 
 @given(st.text())

@@ -137,7 +137,7 @@ def _corpora(data: Sequence[Data], names: Names) -> Html:
         published = corpus.published.get("clips") if corpus else None
         rows.append(
             (
-                Cell(joined(name, el("small", corpus.title) if corpus else None)),
+                Cell(joined(name, el("small", corpus.title) if corpus else None), kind="name"),
                 Cell(one.title.partition(", ")[2]),
                 Cell(f"{recorded:,}", recorded, "num"),
                 Cell("" if published is None else f"{published:,}", published, "num"),
@@ -175,7 +175,7 @@ def _absent(published: Mapping[str, Board]) -> Html | None:
         )
         rows.append(
             (
-                Cell(joined(name, el("small", task.title))),
+                Cell(joined(name, el("small", task.title)), kind="name"),
                 Cell(task.metric.key, kind="still"),
                 Cell(_number(best, _who(best)) if best else "none"),
                 Cell(el("code", how)),

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from typing import Any, Final
 
-from affectbench.board import Board, Group, Row, number
+from affectbench.board import Board, Cost, Group, Row, number
 from affectbench.board.wording import interval_of, places, value_of
 from affectbench.report.markup import Child, Html, el, joined, sourced
-
-KINDS: Final = {"own": "measured", "published": "published"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +85,19 @@ def figure_cell(value: float | None, shown: str | None = None) -> Cell:
 def group_table(board: Board, group: Group, cards: Callable[[Row], str | None]) -> Html:
     """The rows of a group; columns that are empty in all of them are left out."""
     apart = not group.ranked
-    mixed = len({row.kind for row in group.rows}) > 1
+    kinds = {row.kind for row in group.rows}
+    mixed, measured = len(kinds) > 1, kinds == {"own"} and group.ranked
     columns: dict[str, Callable[[Row], Cell]] = {
         **({} if apart else {"#": lambda row: Cell(row.place, row.place, "num")}),
-        "system": lambda row: Cell(_system(row, cards(row), tagged=mixed), kind="name"),
+        "system": lambda row: Cell(_system(row, cards(row)), kind="name"),
         **({"part": lambda row: Cell(row.split)} if apart else {}),
         **({"measure": lambda row: Cell(row.metric, kind="still")} if apart else {}),
         "value": lambda row: figure_cell(row.value, value_of(row)),
         "interval": lambda row: Cell(interval_of(row), row.low, "num"),
         "own": lambda row: Cell(places(row.ranks), _best(row), "num"),
-        "seeds": lambda row: Cell(row.seeds, row.seeds, "num"),
-        "training s": lambda row: _cost(row, "train_s", "{:.1f}"),
-        "audio s/s": lambda row: _cost(row, "audio_per_s", "{:,.0f}"),
-        "parameters": lambda row: _cost(row, "parameters", "{:,}"),
-        "status": lambda row: Cell(row.status if row.kind == "published" else None),
-        "source and remarks": lambda row: Cell(_source(row), kind="text"),
+        **(COSTS if measured else {}),
+        "status": lambda row: Cell(None if measured else row.status),
+        "source and remarks": lambda row: Cell(None if measured else _source(row), kind="text"),
     }
     cells = {name: [make(row) for row in group.rows] for name, make in columns.items()}
     kept = {
@@ -119,10 +115,10 @@ def group_table(board: Board, group: Group, cards: Callable[[Row], str | None]) 
     )
 
 
-def _system(row: Row, card: str | None, *, tagged: bool) -> Html:
+def _system(row: Row, card: str | None) -> Html:
+    """Its name, with a link to its card, and the team."""
     name = el("a", row.system, href=card) if card else joined(row.system)
-    kind = el("span", KINDS[row.kind], class_=f"tag {row.kind}") if tagged else None
-    return joined(name, " " if kind else None, kind, el("small", row.team) if row.team else None)
+    return joined(name, el("small", row.team)) if row.team else name
 
 
 def _best(row: Row) -> float | None:
@@ -135,10 +131,25 @@ def _cost(row: Row, name: str, form: str) -> Cell:
     return Cell(None if value is None else form.format(value), value, "num")
 
 
+def _spent(row: Row) -> Html:
+    """What an own system cost, in words; what is wrong with one that cannot be used."""
+    if row.status == "unusable":
+        return joined(row.note)
+    cost = row.cost or Cost()
+    told = [f"{row.seeds} seed{'s' if row.seeds != 1 else ''}"]
+    if cost.train_s is not None:
+        told.append(f"{cost.train_s:.1f} s of training")
+    if cost.audio_per_s is not None:
+        told.append(f"{cost.audio_per_s:,.0f} s of audio a second")
+    if cost.parameters is not None:
+        told.append(f"{cost.parameters:,} parameters")
+    return joined(", ".join(told))
+
+
 def _source(row: Row) -> Html | None:
-    """Where a published number stands, and what must be known of it."""
+    """Where a number stands, and what must be known of it."""
     if row.kind == "own":
-        return joined(row.note) if row.note else None
+        return _spent(row)
     told: list[Html] = []
     if row.cell:
         told.append(joined(row.cell.removesuffix("."), "."))
@@ -153,3 +164,11 @@ def _source(row: Row) -> Html | None:
     if row.paper and row.paper not in row.source:
         told.append(joined("Described in ", sourced(row.paper), "."))
     return joined(sourced(row.source), el("small", joined(*told, by=" ")) if told else None)
+
+
+COSTS: Final[Mapping[str, Callable[[Row], Cell]]] = {
+    "seeds": lambda row: Cell(row.seeds, row.seeds, "num"),
+    "training s": lambda row: _cost(row, "train_s", "{:.1f}"),
+    "audio s/s": lambda row: _cost(row, "audio_per_s", "{:,.0f}"),
+    "parameters": lambda row: _cost(row, "parameters", "{:,}"),
+}
