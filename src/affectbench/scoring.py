@@ -141,8 +141,18 @@ def score_file(
         Refused: the file cannot be scored; with every problem.
         BadData: none of its clips is among the labels, or support clips are not known.
     """
-    scoring = scoring or Scoring()
     tables, notes = read_predictions(path, task, truth, part)
+    return score_predictions(path, tables, notes, task, scoring or Scoring())
+
+
+def score_predictions(
+    path: Path,
+    tables: Mapping[str, pl.DataFrame],
+    notes: Sequence[str],
+    task: Task,
+    scoring: Scoring,
+) -> Result:
+    """``score_file`` of what ``read_predictions`` gave."""
     scores = {name: score_tables([table], task, scoring)[0] for name, table in tables.items()}
     return Result(
         folder=path,

@@ -92,10 +92,10 @@ def score(
         score_clips(task, predictions, labels, ratings, features, as_json=as_json)
         return
     truth = read_truth(labels, task, groups=groups, support=support)
-    result = scores.score_file(predictions, task, truth, scoring, part=part)
+    tables, notes = scores.read_predictions(predictions, task, truth, part)
+    result = scores.score_predictions(predictions, tables, notes, task, scoring)
     summary = scores.summary_json(result, task, scoring)
     if not no_groups:
-        tables, _ = scores.read_predictions(predictions, task, truth, part)
         summary["groups"] = {
             name: scores.group_reports([table], task, scoring) for name, table in tables.items()
         }
