@@ -17,8 +17,8 @@ TESTED := avb-high avb-type emotion-share
 # Twins of the four corpora, every task with its fast systems, test labels filled in, a report.
 demo: $(VENV)/.all
 	$(MAKE) --no-print-directory -j2 runs
-	$(AFFECT) show $(DEMO)/results
-	$(AFFECT) report $(DEMO)/results
+	$(AFFECT) report $(DEMO)/results > $(DEMO)/open.txt & \
+	    $(AFFECT) show $(DEMO)/results && wait $$! && cat $(DEMO)/open.txt
 
 runs: $(TESTED:%=$(DEMO)/test-%.txt) $(RUNS:%=$(DEMO)/svm-%.txt) $(DATA)/modulate-stream
 
