@@ -123,3 +123,10 @@ def test_a_file_that_lacks_clips_or_is_of_others_is_refused(call, release):
     truth = read_truth(folder / "data_info.csv", TASKS["avb-high"])
     with pytest.raises(BadData, match="No clip of dev"):
         score_file(folder / "mine.csv", TASKS["avb-high"], truth, part="dev")
+
+
+def test_a_run_that_does_not_know_its_support_clips_is_refused(call, avb, tmp_path):
+    run = ("run", "exvo-fewshot", "--system", "egemaps-svm", "--data", avb, "--out", tmp_path)
+    code, _, err = call(*run)
+    assert code == 2
+    assert "no support clips are known" in err

@@ -67,11 +67,18 @@ def read(task: Task, root: Path, *, keep_going: bool = False) -> tuple[pl.DataFr
 
 
 def check_labels(task: Task, clips: pl.DataFrame) -> None:
-    """Train and dev must be labelled, and each class must be in train.
+    """Train and dev must be labelled, each class must be in train, support clips must be known.
 
     Raises:
-        BadData: a label is blank where it must not be, or a class has no train clip.
+        BadData: a label is blank where it must not be, a class has no train clip, or a few-shot
+            task has no support clips: they could be scored later.
     """
+    if task.protocol == "personalise" and "support" not in clips.columns:
+        raise BadData(
+            f"{task.name}: no support clips are known, and those must not be scored. Expected a "
+            "data_info.csv as participants have it, where of Test only the support clips have "
+            "emotion labels."
+        )
     seen = clips.filter(pl.col("part") != "test")
     for target in task.targets:
         given = pl.col(target.columns).is_not_null()

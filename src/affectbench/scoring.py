@@ -322,8 +322,7 @@ def scorable(table: pl.DataFrame, task: Task) -> pl.DataFrame:
 
 def groups_of(table: pl.DataFrame, group_by: str) -> list[Any]:
     """The group of each clip; None where it is not known."""
-    column = "clip" if group_by == "clip" else group_by
-    return table[column].to_list() if column in table.columns else [None] * len(table)
+    return table[group_by].to_list() if group_by in table.columns else [None] * len(table)
 
 
 def arrays(

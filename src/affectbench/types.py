@@ -198,7 +198,7 @@ class Task:
     metric: Metric  # the one that ranks
     also: tuple[Metric, ...]  # reported beside it
     source: str
-    submission: Submission | None = None  # None: one of ours, see submission.py
+    submission: Submission | None = None  # None: one of ours, submission.form_of
     version: int = 1  # raised when old scores stop being comparable
     protocol: Literal["predict", "personalise", "generate"] = "predict"
     group: str = "speaker"  # what intervals resample: a column of the clips

@@ -24,7 +24,6 @@ from affectbench.errors import BadData, MissingData, listing
 
 if TYPE_CHECKING:
     from affectbench.comparison import Compared
-    from affectbench.intervals.ties import Standing
     from affectbench.types import Task
 
 Draws = Annotated[int, typer.Option("--draws", min=1, help="Bootstrap draws.")]
@@ -326,14 +325,6 @@ def ceiling(
         "What an oracle scores that knows how all people would vote, against the votes that were "
         "cast. uar: of the majority, clips with a tie left out."
     )
-
-
-def places(standing: Standing) -> str:
-    """The rank that a system has, or the range that it may have."""
-    if standing.best is None:
-        return "n/a"
-    one = standing.best == standing.worst
-    return str(standing.best) if one else f"{standing.best}-{standing.worst}"
 
 
 def signed(value: float) -> str:

@@ -43,6 +43,11 @@ class Standing:
     worst: int | None  # how many systems, itself among them, are not significantly worse
 
     @property
+    def ranks(self) -> tuple[int, int] | None:
+        """The best and the worst rank; None where the value is undefined."""
+        return None if self.best is None or self.worst is None else (self.best, self.worst)
+
+    @property
     def tied_first(self) -> bool:
         """Whether no system is significantly better."""
         return self.best == 1
