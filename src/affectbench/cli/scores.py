@@ -241,20 +241,13 @@ def compare(
 def tell_compared(found: Compared) -> None:
     """Ranges of ranks, then every pair."""
     from affectbench.board import number
+    from affectbench.board.wording import places
 
     first = found.comparisons.pairs[0].comparison
     resampled = f", {first.groups:,} {first.group_by}s" if first.groups else ""
     typer.echo(f"\n{found.task}  {found.metric}  {found.part}  ({found.clips:,} clips{resampled})")
     ranks = [
-        (
-            "n/a"
-            if s.best is None
-            else f"{s.best}"
-            if s.best == s.worst
-            else f"{s.best}-{s.worst}",
-            s.system,
-            number(None if isnan(s.value) else s.value),
-        )
+        (places(s.ranks) or "n/a", s.system, number(None if isnan(s.value) else s.value))
         for s in found.comparisons.standings
     ]
     print_table(("rank", "system", "value"), ranks)
