@@ -8,7 +8,8 @@ from typing import Any, Final
 from affectbench import splits
 from affectbench.corpora import emogator, hume_prosody, hume_vocalburst, modulate_sonata, ravdess
 from affectbench.metrics import METRICS
-from affectbench.types import Submission, Table, Target, Task
+from affectbench.rows import Table
+from affectbench.types import Submission, Target, Task
 
 CCC: Final[Mapping[str, Any]] = {
     "metric": METRICS["ccc.population"],

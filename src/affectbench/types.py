@@ -10,16 +10,15 @@ Parts of a split are ``train``, ``dev`` and ``test``.
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from affectbench.errors import BadData, UnknownName
+from affectbench.errors import BadData
 
 if TYPE_CHECKING:
     import polars as pl
@@ -228,23 +227,38 @@ class Task:
         return tuple(replace(self, targets=(t,), metric=part, also=()) for t, part in pairs)
 
 
+Extractor = Callable[[NDArray[np.int16]], NDArray[np.float32]]  # [T] samples -> [D]
+Batch = Callable[[Sequence[NDArray[np.int16]]], NDArray[np.float32]]  # n waves [T] -> [n, D]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSet:
-    """Numbers per clip: a name, a version, a dimension and the function that computes them."""
+    """Numbers per clip: a name, a version, a dimension, and one of five ways to come by them.
+
+    - ``open``: an extractor of one wave; it runs in worker processes, one extractor each.
+    - ``many``: an extractor of many waves, in this process: a network, on its device. The same
+      clip gets the same numbers whatever stands beside it.
+    - ``learn``: learnt from the waves of the corpus, without labels, before it can be extracted.
+    - ``of_clips``: by clip id or from other columns of the clips table; audio is not read.
+    - ``waves``: no numbers (D = 0): the system hears the waves themselves, ``Part.waves``.
+    """
 
     name: str  # "egemaps"
     title: str
     dim: int  # D
     names: Callable[[], tuple[str, ...]]  # [D] column names
     identity: Callable[[], Mapping[str, str]]  # all that the values depend on besides the samples
-    open: Callable[
-        [], Callable[[NDArray[np.int16]], NDArray[np.float32]]
-    ]  # -> extractor: [T] -> [D]
+    open: Callable[[], Extractor] | None = None
+    many: Callable[[], Batch] | None = None
+    learn: Callable[[Any, Progress | None], FeatureSet] | None = None  # of audio.Waves
+    of_clips: Callable[[pl.DataFrame], NDArray[np.float32]] | None = None  # schema.CLIPS -> [N, D]
+    waves: bool = False
     rate_hz: int = 16_000
     min_samples: int = 1  # shorter clips are padded with zeros, and reported
     extra: str = ""  # the optional dependency that it needs
     licence: str = ""
     source: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)  # to be told in every result
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,8 +267,11 @@ class Part:
 
     clips: tuple[str, ...]  # [N] ids, in the order of the rows
     features: NDArray[np.float32]  # [N, D]
-    labels: NDArray[Any]  # [N, C] float64 (NaN where blank) or [N] class indices; empty when blind
+    # [N, C] float64 (NaN where blank) or [N] class indices; empty when blind. For a joint system
+    # a tuple of those, one a target.
+    labels: Any
     speakers: tuple[str | None, ...]  # [N]
+    waves: Sequence[NDArray[np.int16]] = ()  # [N] of [T], read when asked for; for who hears waves
 
 
 class Model(Protocol):
@@ -264,10 +281,11 @@ class Model(Protocol):
         """Learn from train, choose on dev."""
         ...
 
-    def predict(self, part: Part) -> Floats:
+    def predict(self, part: Part) -> Any:
         """[N, C]: values in the order of the target's columns, or one score per class.
 
-        The class is the one of the highest score, the first of equals.
+        The class is the one of the highest score, the first of equals. A joint model gives a
+        sequence of those, one a target.
         It is asked for dev with the model that never saw dev, before any refit.
         """
         ...
@@ -285,9 +303,33 @@ class Refitting(Model, Protocol):
         ...
 
 
+class Adapting(Model, Protocol):
+    """A model of a system with ``adapts=True``: it can be made one speaker's."""
+
+    def adapt(self, support: Part) -> Model:
+        """Another model, fitted to the k support clips of one speaker; this one stays as it is.
+
+        Of ``Part`` all fields are as in training; k may be 0.
+        """
+        ...
+
+
+@runtime_checkable
+class Resumable(Protocol):
+    """A model that trains for long: it keeps checkpoints and tells how far it is."""
+
+    def attend(self, folder: Path, progress: Progress | None) -> None:
+        """Called before ``fit``: where checkpoints belong, and whom to tell.
+
+        A ``fit`` of the same data that was killed goes on from what lies in the folder. The caller
+        removes the folder when the result is written.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """A recipe: features and a model, published or the user's own.
+    """A recipe with its features, published or the user's own.
 
     ``build(task, seed, mode)`` returns a fresh ``Model``. Modes: ``sound`` is how it should be
     done, ``official`` is what the published code computes, defects included.
@@ -300,9 +342,41 @@ class System:
     seeds: tuple[int, ...] = (0,)
     modes: tuple[str, ...] = ("sound",)  # the first is the default
     refit: bool = False  # True: test predictions come from a model refit on train and dev
+    joint: bool = False  # True: one model for all targets of a task, not one a target
+    adapts: bool = False  # True: Adapting; on a personalise task it learns from support clips
+    members: tuple[str, ...] = ()  # of a fusion: the systems whose predictions are averaged
     extra: str = ""  # the optional dependency that it needs
     settings: Mapping[str, Any] = field(default_factory=dict)  # goes into the result, word for word
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """A system without its features: what ``--features X --system NAME`` joins.
+
+    The fields are those of ``System``; its name is ``<features>-<suffix>``.
+    """
+
+    name: str  # "linear-svr"
+    suffix: str  # "svr"
+    title: str
+    build: Callable[[Task, int, str], Any]
+    seeds: tuple[int, ...] = (0,)
+    modes: tuple[str, ...] = ("sound",)
+    refit: bool = False
+    joint: bool = False
+    adapts: bool = False
+    extra: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+
+    def on(self, features: FeatureSet, *, name: str = "") -> System:
+        """The system of this recipe on a feature set."""
+        kept = {field.name: getattr(self, field.name) for field in fields(self)}
+        del kept["suffix"]
+        kept["name"] = name or f"{features.name}-{self.suffix}"
+        kept["title"] = f"{features.title}, {self.title}"
+        return System(features=features, **kept)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -319,40 +393,3 @@ class Score:
     draws: int  # values that the interval is made of; of a jackknife as many as groups
     undefined: int  # draws in which the metric had no value
     method: str  # see intervals.methods; "published", or "" where no interval could be made
-
-
-Row = TypeVar("Row", Corpus, Task, FeatureSet, System, Metric)
-
-
-class Table(Mapping[str, Row]):
-    """A read-only table of named rows: what grows in this package is a row in one of these."""
-
-    def __init__(self, kind: str, *rows: Row) -> None:
-        self.kind = kind
-        names = [getattr(row, "key", row.name) for row in rows]
-        doubled = {name for name in names if names.count(name) > 1}
-        if doubled:
-            raise ValueError(f"{kind} names appear twice: {sorted(doubled)}")
-        self._rows: dict[str, Row] = dict(zip(names, rows, strict=True))
-
-    def __getitem__(self, name: str) -> Row:
-        """The row of that name; ``UnknownName`` with the nearest names otherwise."""
-        if name not in self._rows:
-            near = difflib.get_close_matches(name, self._rows, n=1)
-            hint = f"Did you mean '{near[0]}'? " if near else ""
-            raise UnknownName(
-                f"No {self.kind} is called '{name}'. {hint}There are: {', '.join(self._rows)}."
-            )
-        return self._rows[name]
-
-    def __contains__(self, name: object) -> bool:
-        """Whether there is a row of that name."""
-        return name in self._rows
-
-    def __iter__(self) -> Iterator[str]:
-        """The names, in the order of the table."""
-        return iter(self._rows)
-
-    def __len__(self) -> int:
-        """How many rows there are."""
-        return len(self._rows)

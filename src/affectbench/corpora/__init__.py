@@ -13,7 +13,8 @@ from affectbench.corpora import (
     modulate_stream,
     ravdess,
 )
-from affectbench.types import Corpus, Table
+from affectbench.rows import Table
+from affectbench.types import Corpus
 
 CORPORA: Final[Table[Corpus]] = Table(
     "corpus",

@@ -21,12 +21,10 @@ from affectbench.audio import pool
 from affectbench.audio.shards import DAMAGED, read_wave
 from affectbench.audio.waves import Waves
 from affectbench.errors import AffectBenchError, BadData, listing
-from affectbench.types import FeatureSet, Progress
+from affectbench.types import Batch, Extractor, FeatureSet, Progress
 
 SHARD_ROWS: Final = 128
 SHARDS_PER_WORKER: Final = 8  # at least, so that no worker waits long for the last one
-
-Extractor = Callable[[NDArray[np.int16]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,7 @@ class Extraction:
     computed: int  # different waves computed now
     cached: int  # different waves read from the cache
     damaged: tuple[str, ...]  # cache files that were not as written, and were made anew
+    features: FeatureSet  # what was extracted: of one that is learnt, what was learnt
 
 
 def extract(
@@ -51,7 +50,8 @@ def extract(
     """Features of every wave, from the cache where they are there, else computed in parallel.
 
     ``progress`` is told the stage "extract", in different waves. Clips shorter than
-    ``features.min_samples`` are padded with zeros at their end.
+    ``features.min_samples`` are padded with zeros at their end. A feature set with ``many`` is
+    computed in this process, in the order of the waves; one with ``learn`` is learnt first.
 
     Raises:
         BadData: the extractor failed or gave NaN on some clips; all of them are named, and the
@@ -66,6 +66,8 @@ def extract(
             f"{waves.rate_hz:,} Hz."
         )
     tell = progress or (lambda stage, done, total: None)
+    if features.learn is not None:
+        features = features.learn(waves, progress)
     folder = _folder(features, cache)
     rows = _Rows(features, waves)
     total = len(rows.of)
@@ -75,7 +77,8 @@ def extract(
     cached = total - len(rows.missing)
     tell("extract", cached, total)
     jobs = _jobs(features, waves, rows.missing, folder, workers)
-    failed = _run_jobs(folder, jobs, workers, rows, lambda n: tell("extract", cached + n, total))
+    run = _run_here if features.many else _run_jobs
+    failed = run(folder, jobs, workers, rows, lambda n: tell("extract", cached + n, total))
     if failed:
         why = [f"{path} ({failed[path]})" for path in waves.table["path"] if path in failed]
         raise BadData(
@@ -92,6 +95,7 @@ def extract(
         computed=total - cached,
         cached=cached,
         damaged=tuple(path.name for path in damaged),
+        features=features,
     )
 
 
@@ -142,7 +146,8 @@ class _Clip:
 class _Job:
     """Clips whose features one worker computes and writes."""
 
-    opener: Callable[[], Extractor]
+    opener: Callable[[], Extractor] | None
+    many: Callable[[], Batch] | None
     extractor: str  # the same name, the same extractor: a worker opens it once
     dim: int
     min_samples: int
@@ -167,9 +172,11 @@ def _jobs(
     columns = waves.table.select("digest", "shard", "offset", "samples", "path")
     clips = [_Clip(*columns.row(row)) for row in missing.values()]
     step = min(SHARD_ROWS, len(clips) // (SHARDS_PER_WORKER * max(1, workers)) + 1)
+    step = SHARD_ROWS if features.many else step
     return [
         _Job(
             opener=features.open,
+            many=features.many,
             extractor=str(folder),
             dim=features.dim,
             min_samples=features.min_samples,
@@ -211,22 +218,64 @@ def _run_jobs(
     return failed
 
 
+def _run_here(
+    folder: Path,
+    jobs: Sequence[_Job],
+    workers: int,
+    rows: _Rows,
+    finished: Callable[[int], object],
+) -> dict[str, str]:
+    """The same in this process, with one extractor that takes many waves at once."""
+    del workers
+    failed: dict[str, str] = {}
+    clips = 0
+    if not jobs or jobs[0].many is None:
+        return failed
+    pool.clear_partials(folder)
+    batch = jobs[0].many()
+    for job in jobs:
+        found = batch([_padded(job, clip) for clip in job.clips])
+        keys: list[str] = []
+        values: list[NDArray[np.float32]] = []
+        for clip, row in zip(job.clips, found, strict=True):
+            try:
+                values.append(_checked(job, row))
+                keys.append(clip.key)
+            except BadData as error:
+                failed[clip.path] = str(error)
+        result = _write_shard(job, keys, values, failed)
+        clips += result.clips
+        if result.path is not None and not rows.fill(result.path):
+            raise AffectBenchError(f"{result.path} was changed while it was read. Run again.")
+        finished(clips)
+    return failed
+
+
 _OPEN: dict[str, Extractor] = {}  # in a worker: its extractors
 
 
 def _compute_shard(job: _Job) -> _ShardDone:
     """Compute and write one shard; runs in a worker."""
     if job.extractor not in _OPEN:
+        if job.opener is None:
+            raise AffectBenchError(f"{job.folder.name}: these features are not made from waves.")
         _OPEN[job.extractor] = job.opener()
     keys: list[str] = []
     values: list[NDArray[np.float32]] = []
     failed: dict[str, str] = {}
     for clip in job.clips:
         try:
-            values.append(_compute_row(job, clip, _OPEN[job.extractor]))
+            values.append(_checked(job, _OPEN[job.extractor](_padded(job, clip))))
             keys.append(clip.key)
         except BadData as error:
             failed[clip.path] = str(error)
+    return _write_shard(job, keys, values, failed)
+
+
+def _write_shard(
+    job: _Job, keys: list[str], values: list[NDArray[np.float32]], failed: dict[str, str]
+) -> _ShardDone:
+    """Write the rows of a job."""
     if not keys:
         return _ShardDone(None, len(job.clips), failed)
     path = job.folder / f"{store.digest(*keys)}.npz"
@@ -236,11 +285,15 @@ def _compute_shard(job: _Job) -> _ShardDone:
     return _ShardDone(path, len(job.clips), failed)
 
 
-def _compute_row(job: _Job, clip: _Clip, extractor: Extractor) -> NDArray[np.float32]:
-    """[D]: the features of one clip; ``BadData`` where they are not D finite numbers."""
+def _padded(job: _Job, clip: _Clip) -> NDArray[np.int16]:
+    """[T]: the wave of one clip, with zeros at its end where it is too short."""
     wave = read_wave(job.waves, clip.shard, clip.offset, clip.samples, clip.key)
-    wave = np.pad(wave, (0, max(0, job.min_samples - len(wave))))
-    row = np.asarray(extractor(wave), np.float32)
+    return np.pad(wave, (0, max(0, job.min_samples - len(wave))))
+
+
+def _checked(job: _Job, row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[D]: the features of one clip; ``BadData`` where they are not D finite numbers."""
+    row = np.asarray(row, np.float32)
     if row.shape != (job.dim,):
         raise BadData(f"{row.shape} values where ({job.dim},) were expected")
     wrong = job.dim - np.count_nonzero(np.isfinite(row))

@@ -40,7 +40,8 @@ from affectbench.metrics.listening import (
     s_gen_per_emotion,
     target_matrix,
 )
-from affectbench.types import Metric, Table
+from affectbench.rows import Table
+from affectbench.types import Metric
 
 METRICS: Final[Table[Metric]] = Table(
     "metric",

@@ -1,50 +1,26 @@
-"""Recipes: the table ``SYSTEMS``. A row joins a feature set to a model; users bring their own."""
+"""The table ``SYSTEMS``: recipes on feature sets. Users bring either of their own."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from affectbench.features import FEATURES
-from affectbench.systems import linear
-from affectbench.systems.linear import LinearSVM, from_sklearn
-from affectbench.systems.mlp import SETTINGS, FeatureMLP
-from affectbench.types import FeatureSet, System, Table
-
-MLP_SEEDS: Final = (101, 102, 103, 104, 105)  # the first five of the pool of A-VB, 101-110
-
-
-def linear_svm(features: FeatureSet) -> System:
-    """Standardise, linear SVM, C chosen on dev, refit on train and dev for the test predictions."""
-    return System(
-        name=f"{features.name}-svm",
-        title=f"{features.title}, linear SVM",
-        features=features,
-        build=lambda task, seed, _mode: LinearSVM(task, seed),
-        refit=True,
-        settings=linear.SETTINGS,
-        source="the usual ComParE baseline; C chosen on the task's metric",
-    )
-
-
-def feature_mlp(features: FeatureSet) -> System:
-    """The network of the A-VB 2022 feature baseline."""
-    return System(
-        name=f"{features.name}-mlp",
-        title=f"{features.title}, A-VB feature network",
-        features=features,
-        build=FeatureMLP,
-        seeds=MLP_SEEDS,
-        modes=("sound", "official"),
-        extra="neural",
-        settings=SETTINGS,
-        source="A-VB 2022 baseline, arXiv:2207.03572; workshop paper, Table 7",
-    )
-
+from affectbench.features import COMPARE, EGEMAPS
+from affectbench.rows import Table
+from affectbench.systems.linear import from_sklearn
+from affectbench.systems.recipes import LINEAR_SVM, MLP, RECIPES
+from affectbench.types import Recipe, System
 
 SYSTEMS: Final[Table[System]] = Table(
     "system",
-    *(linear_svm(features) for features in FEATURES.values()),
-    *(feature_mlp(features) for features in FEATURES.values()),
+    *(LINEAR_SVM.on(features) for features in (EGEMAPS, COMPARE)),
+    *(MLP.on(features) for features in (EGEMAPS, COMPARE)),
 )
 
-__all__ = ["SYSTEMS", "feature_mlp", "from_sklearn", "linear_svm"]
+
+def ours(system: System) -> bool:
+    """Whether its code is this package's, so that a stored result of it may be served again."""
+    known: list[Recipe | System] = [*RECIPES.values(), *SYSTEMS.values()]
+    return any(system.build is row.build for row in known)
+
+
+__all__ = ["RECIPES", "SYSTEMS", "from_sklearn", "ours"]

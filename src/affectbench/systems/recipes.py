@@ -1,0 +1,41 @@
+"""Recipes: what joins any feature set to a model, as ``--features X --system NAME`` does."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from affectbench.rows import Table
+from affectbench.systems import linear
+from affectbench.systems.linear import LinearSVM
+from affectbench.systems.mlp import SETTINGS, FeatureMLP
+from affectbench.types import Recipe, Task
+
+MLP_SEEDS: Final = (101, 102, 103, 104, 105)  # the first five of the pool of A-VB, 101-110
+
+
+def _linear_svm(task: Task, seed: int, _mode: str) -> LinearSVM:
+    return LinearSVM(task, seed)
+
+
+LINEAR_SVM: Final = Recipe(
+    name="linear-svm",
+    suffix="svm",
+    title="linear SVM",
+    build=_linear_svm,
+    refit=True,
+    settings=linear.SETTINGS,
+    source="the usual ComParE baseline; C chosen on the task's metric",
+)
+MLP: Final = Recipe(
+    name="mlp",
+    suffix="mlp",
+    title="A-VB feature network",
+    build=FeatureMLP,
+    seeds=MLP_SEEDS,
+    modes=("sound", "official"),
+    extra="neural",
+    settings=SETTINGS,
+    source="A-VB 2022 baseline, arXiv:2207.03572; workshop paper, Table 7",
+)
+
+RECIPES: Final[Table[Recipe]] = Table("recipe", LINEAR_SVM, MLP)
