@@ -233,13 +233,14 @@ Batch = Callable[[Sequence[NDArray[np.int16]]], NDArray[np.float32]]  # n waves 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSet:
-    """Numbers per clip: a name, a version, a dimension, and one of five ways to come by them.
+    """Numbers per clip: a name, a version, a dimension, and one of six ways to come by them.
 
     - ``open``: an extractor of one wave; it runs in worker processes, one extractor each.
     - ``many``: an extractor of many waves, in this process: a network, on its device. The same
       clip gets the same numbers whatever stands beside it.
     - ``learn``: learnt from the waves of the corpus, without labels, before it can be extracted.
     - ``of_clips``: by clip id or from other columns of the clips table; audio is not read.
+    - ``parts``: other sets side by side, each from its own cache (``features.joined``).
     - ``waves``: no numbers (D = 0): the system hears the waves themselves, ``Part.waves``.
     """
 
@@ -252,6 +253,7 @@ class FeatureSet:
     many: Callable[[], Batch] | None = None
     learn: Callable[[Any, Progress | None], FeatureSet] | None = None  # of audio.Waves
     of_clips: Callable[[pl.DataFrame], NDArray[np.float32]] | None = None  # schema.CLIPS -> [N, D]
+    parts: tuple[FeatureSet, ...] = ()
     waves: bool = False
     rate_hz: int = 16_000
     min_samples: int = 1  # shorter clips are padded with zeros, and reported
