@@ -136,9 +136,9 @@ def filters(
     bank = np.maximum(0, np.minimum(rising, falling))
     if norm == "slaney":
         bank *= 2 / (high - low)
-    bank = bank.astype(np.float32)
-    bank.setflags(write=False)
-    return bank
+    result = np.asarray(bank, np.float32)
+    result.setflags(write=False)
+    return result
 
 
 def power(
