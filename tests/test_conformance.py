@@ -16,9 +16,11 @@ from affectbench.errors import AffectBenchError, UnknownName
 from affectbench.features import extract
 from affectbench.rows import Table
 from affectbench.store import plain
+from affectbench.systems import RECIPES
 from affectbench.types import Part
 
 TABLES = {
+    "recipes": RECIPES,
     "corpora": CORPORA,
     "tasks": TASKS,
     "features": FEATURES,

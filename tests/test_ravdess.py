@@ -81,10 +81,8 @@ def test_folds_are_six_times_four_actors_and_splits_keep_actors_apart(whole):
         assert splits.audit(split, parts) == []
         assert set(parts.filter(parts["part"] == "test")["fold"]) == {number}
         assert set(parts.filter(parts["part"] == "dev")["fold"]) == {number % 6 + 1}
-    parts = splits.apply(ravdess.ACTORS_16_4_4, clips)
-    assert splits.audit(ravdess.ACTORS_16_4_4, parts) == []
-    assert set(parts.filter(parts["part"] == "test")["speaker"]) == {"21", "22", "23", "24"}
-    assert set(parts.filter(parts["part"] == "dev")["speaker"]) == {"17", "18", "19", "20"}
+    assert ravdess.SIX_FOLDS.folds == ravdess.FOLD_SPLITS
+    assert splits.audit(ravdess.SIX_FOLDS, splits.apply(ravdess.SIX_FOLDS, clips)) == []
 
 
 def test_odd_files_are_named_and_left_out(folder):

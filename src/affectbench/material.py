@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from affectbench import splits
-from affectbench.audio import Waves, prepare_all
+from affectbench.audio import Heard, Waves, prepare_all
 from affectbench.errors import BadData, MissingData, listing
 from affectbench.features import extract
 from affectbench.schema import check_clips
-from affectbench.types import FeatureSet, Finding, Part, Progress, Task
+from affectbench.store import digest
+from affectbench.types import FeatureSet, Finding, Part, Progress, Target, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Material:
     clips: pl.DataFrame  # schema.CLIPS, part by the split, digest and silent of the samples
     features: NDArray[np.float32]  # [N, D]; rows of clips that could not be read are NaN
     findings: tuple[Finding, ...]
+    of: FeatureSet  # what the features are; of a set that is learnt, what was learnt
+    heard: Heard | None = None  # waves of the readable clips, for who hears waves
 
 
 def gate(findings: Sequence[Finding], *, keep_going: bool) -> None:
@@ -73,7 +76,8 @@ def check_labels(task: Task, clips: pl.DataFrame) -> None:
         BadData: a label is blank where it must not be, a class has no train clip, or a few-shot
             task has no support clips: they could be scored later.
     """
-    if task.protocol == "personalise" and "support" not in clips.columns:
+    released = task.protocol == "personalise" and task.split.released
+    if released and "support" not in clips.columns:
         raise BadData(
             f"{task.name}: no support clips are known, and those must not be scored. Expected a "
             "data_info.csv as participants have it, where of Test only the support clips have "
@@ -109,7 +113,13 @@ def extract_features(
     keep_going: bool = False,
     progress: Progress | None = None,
 ) -> Material:
-    """Decode every clip, stop at the ones that cannot be read, extract the features of the rest."""
+    """Decode every clip, stop at the ones that cannot be read, extract the features of the rest.
+
+    A feature set by clip (``of_clips``) reads no audio: then nothing is known of unreadable,
+    silent or doubled files, and a finding says so.
+    """
+    if features.of_clips is not None:
+        return _of_clips(task, clips, findings, features)
     workers = workers or os.cpu_count() or 1
     shared = clips["path"].drop_nulls()
     if shared.is_duplicated().any():
@@ -129,11 +139,13 @@ def extract_features(
     clips = clips.join(facts, on="path", how="left", maintain_order="left")
     doubled = splits.duplicates(clips)
     gate(doubled, keep_going=keep_going)
-    extraction = extract(features, waves, workers=workers, progress=progress)
-    values = np.full((len(clips), features.dim), np.nan, dtype=np.float32)
-    rows = clips["row"].to_numpy()
     known = clips["row"].is_not_null().to_numpy()
-    values[known] = extraction.values[rows[known].astype(np.intp)]
+    rows = clips["row"].drop_nulls().to_numpy().astype(np.intp)
+    values = np.full((len(clips), features.dim), np.nan, dtype=np.float32)
+    if not features.waves:
+        extraction = extract(features, waves, workers=workers, progress=progress)
+        features = extraction.features
+        values[known] = extraction.values[rows]
     short = clips.filter(pl.col("samples") < features.min_samples)["clip"]
     if len(short):
         heard.append(
@@ -144,7 +156,48 @@ def extract_features(
                 advice=f"Padded with zeros to {features.min_samples / features.rate_hz:g} s.",
             )
         )
-    return Material(clips.drop("row"), values, (*findings, *heard, *doubled))
+    found = (*findings, *heard, *doubled)
+    sound = Heard(waves, rows.tolist()) if features.waves else None
+    return _supported(task, Material(clips.drop("row"), values, found, features, sound))
+
+
+def _of_clips(
+    task: Task, clips: pl.DataFrame, findings: Sequence[Finding], features: FeatureSet
+) -> Material:
+    """Features that are known by clip: the digest of a clip is that of its row."""
+    if features.of_clips is None:
+        raise ValueError(f"{features.name} is not known by clip")
+    values = np.ascontiguousarray(features.of_clips(clips), np.float32)
+    if values.shape != (len(clips), features.dim):
+        raise BadData(
+            f"{features.name} gave numbers of shape {values.shape} for {len(clips):,} clips; "
+            f"expected {(len(clips), features.dim)}."
+        )
+    told = Finding(
+        kind="audio not read",
+        items=(),
+        fatal=False,
+        advice=f"The features '{features.name}' are known by clip, so no audio was read: "
+        "unreadable, silent and doubled files were not looked for.",
+    )
+    clips = clips.with_columns(
+        pl.Series(
+            "digest",
+            [digest(clip, row.tobytes()) for clip, row in zip(clips["clip"], values, strict=True)],
+            dtype=pl.String,
+        ),
+        pl.lit(None, pl.Int64).alias("samples"),
+        pl.lit(None, pl.Boolean).alias("silent"),
+    )
+    return _supported(task, Material(clips, values, (*findings, told), features))
+
+
+def _supported(task: Task, material: Material) -> Material:
+    """With the support clips of a few-shot task marked in dev and test."""
+    if task.protocol != "personalise":
+        return material
+    clips, found = splits.with_support(material.clips)
+    return replace(material, clips=clips, findings=(*material.findings, *found))
 
 
 def audio_findings(clips: pl.DataFrame, waves: Waves) -> list[Finding]:
@@ -173,17 +226,58 @@ def audio_findings(clips: pl.DataFrame, waves: Waves) -> list[Finding]:
     return found
 
 
-def part_of(task: Task, material: Material, part: str) -> Part:
-    """Train or dev as systems see it: readable clips, features and labels."""
-    held = (material.clips["part"] == part) & material.clips["digest"].is_not_null()
-    rows = np.flatnonzero(held.to_numpy())
+def part_of(
+    task: Task, material: Material, chosen: NDArray[np.bool_], *, labelled: bool = True
+) -> Part:
+    """Some clips as systems see them: the readable ones of those chosen.
+
+    Args:
+        task: its targets are the labels; of a task of several, a tuple with one array each.
+        material: clips, features, waves.
+        chosen: [N] which of the clips.
+        labelled: False leaves the labels out, as of a part to be predicted. Labels of released
+            support clips (columns ``support.*``) count as theirs.
+    """
+    readable = material.clips["digest"].is_not_null().to_numpy()
+    rows = np.flatnonzero(chosen & readable)
     clips = material.clips[rows]
-    labels: NDArray[Any]
-    if task.target.kind == "classification":
-        codes = {name: code for code, name in enumerate(task.target.classes)}
-        names = clips[task.target.columns[0]]
-        labels = names.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
-    else:
-        columns = pl.col(task.target.columns).fill_null(np.nan)
-        labels = clips.select(columns).to_numpy().astype(np.float64)
-    return Part(tuple(clips["clip"]), material.features[rows], labels, tuple(clips["speaker"]))
+    labels: Any = np.empty((0,))
+    if labelled:
+        given = tuple(labels_of(target, clips) for target in task.targets)
+        labels = given if len(given) > 1 else given[0]
+    waves: Sequence[NDArray[np.int16]] = ()
+    if material.heard is not None:
+        place = np.cumsum(readable) - 1
+        waves = material.heard.take(place[rows].tolist())
+    return Part(
+        tuple(clips["clip"]), material.features[rows], labels, tuple(clips["speaker"]), waves
+    )
+
+
+def labels_of(target: Target, clips: pl.DataFrame) -> NDArray[Any]:
+    """Labels of one target: [N, C] floats, NaN where blank; or [N] class indices."""
+    released = [f"support.{column}" for column in target.columns]
+    if set(released) <= set(clips.columns):
+        clips = clips.with_columns(
+            pl.coalesce(column, f"support.{column}") for column in target.columns
+        )
+    if target.kind == "classification":
+        codes = {name: code for code, name in enumerate(target.classes)}
+        names = clips[target.columns[0]]
+        return names.replace_strict(codes, return_dtype=pl.Int64).to_numpy()
+    columns = pl.col(target.columns).fill_null(np.nan)
+    return clips.select(columns).to_numpy().astype(np.float64)
+
+
+def in_part(material: Material, part: str) -> NDArray[np.bool_]:
+    """[N]: which clips are in a part of the split."""
+    found: NDArray[np.bool_] = (material.clips["part"] == part).to_numpy()
+    return found
+
+
+def to_predict(task: Task, material: Material, part: str) -> NDArray[np.bool_]:
+    """[N]: which clips of a part are to be predicted; support clips are not."""
+    chosen = in_part(material, part)
+    if task.protocol == "personalise":
+        chosen = chosen & ~material.clips["support"].to_numpy()
+    return chosen

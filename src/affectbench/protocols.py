@@ -1,29 +1,28 @@
 """The way through: corpus folder -> clips -> waves -> features -> predictions -> scored result.
 
-``material.py`` brings the clips as far as features; this file does the rest, and names the order.
+``material.py`` brings the clips as far as features, ``fitting.py`` fits and predicts; this file
+names the order, stores and scores.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import polars as pl
-from numpy.typing import NDArray
-
-from affectbench import environment, results, splits
-from affectbench.audio.prepare import RATE_HZ
+from affectbench import environment, results
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
-from affectbench.material import Material, extract_features, part_of, read
+from affectbench.fitting import Fitted, fit_predict, personalises, shots_of
+from affectbench.fusion import fused
+from affectbench.material import extract_features, read
+from affectbench.provenance import audio_s, describe, origin
 from affectbench.scoring import Result, Scoring, score_system
-from affectbench.store import digest_json, digest_rows, disk_error, is_twin
-from affectbench.systems import SYSTEMS
-from affectbench.types import PARTS, Part, Progress, System, Task
+from affectbench.store import disk_error
+from affectbench.systems import SYSTEMS, ours
+from affectbench.types import Progress, System, Task
 
 
 def run(  # noqa: PLR0913 - the flags of the command line, each with its default
@@ -72,13 +71,26 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
             f"{task.name} is won by generated clips, and {system.name} predicts labels. Score a "
             f"folder of wavs: affectbench score {task.name} FOLDER --labels CORPUS"
         )
+    scoring = scoring or Scoring()
+    if system.members:
+        return _run_fusion(
+            task,
+            system,
+            out=Path(out),
+            mode=mode,
+            scoring=scoring,
+            overwrite=overwrite,
+            run_member=lambda member, its_mode: run(
+                task, member, data=data, out=out, mode=its_mode, seeds=None, scoring=scoring,
+                workers=workers, keep_going=keep_going, overwrite=overwrite, progress=progress,
+            ),
+        )  # fmt: skip
     mode = mode or system.modes[0]
     if mode not in system.modes:
         raise BadData(f"{system.name} has no mode '{mode}'. It has: {', '.join(system.modes)}.")
     seeds = tuple(system.seeds if seeds is None else seeds)
-    scoring = scoring or Scoring()
-    folder = Path(out) / task.name / results.label(system, mode)
-    check_writable(folder)
+    top = Path(out) / task.name
+    check_writable(top / results.label(system, mode))
     started = time.time()
     clips, findings = read(task, Path(data), keep_going=keep_going)
     material = extract_features(
@@ -90,33 +102,111 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         keep_going=keep_going,
         progress=progress,
     )
-    described = describe(task, system, mode, material, origin(Path(data)))
-    done = clear_the_way(folder, described["inputs"], overwrite=overwrite)
-    ours = SYSTEMS.get(system.name) is system
-    missing = [seed for seed in seeds if not (ours and seed in done)]
-    read_s = time.time() - started
+    described = {
+        shots: describe(
+            task, system, mode, material, origin(Path(data)),
+            shots if personalises(task, system) else None,
+        )
+        for shots in shots_of(task, system)
+    }  # fmt: skip
+    folders = {shots: top / told["system"]["label"] for shots, told in described.items()}
+    done = [
+        set(clear_the_way(folders[shots], told["inputs"], overwrite=overwrite))
+        for shots, told in described.items()
+    ]
+    missing = [s for s in seeds if not (ours(system) and all(s in stored for stored in done))]
+    cost = {"read_and_extract_s": time.time() - started, "audio_s": audio_s(material)}
+    label = results.label(system, mode)
     for number, seed in enumerate(missing):
         if progress:
-            progress(f"training {results.label(system, mode)}", number, len(missing))
+            progress(f"training {label}", number, len(missing))
         started = time.time()
-        tables, report = fit_predict(task, system, mode, seed, material)
-        result = {
-            **described,
-            "seed": seed,
-            "model": report,
-            "predictions": {part: results.content(table) for part, table in tables.items()},
-        }
+        work = folders[next(iter(folders))] / f".training-seed{seed}"
+        fitted = fit_predict(task, system, mode, seed, material, work=work, progress=progress)
         facts = {
             **environment.run_facts(),
-            "read_and_extract_s": read_s,
+            **cost,
             "fit_and_predict_s": time.time() - started,
-            "audio_s": audio_s(material),
             "data": str(Path(data).resolve()),
         }
-        results.write_seed(folder / f"seed{seed}", tables, result, facts, overwrite=overwrite)
+        for shots, one in fitted.items():
+            write_fitted(folders[shots] / f"seed{seed}", described[shots], seed, one, facts,
+                         overwrite=overwrite)  # fmt: skip
+        shutil.rmtree(work, ignore_errors=True)
     if progress:
-        progress(f"training {results.label(system, mode)}", len(missing), len(missing))
-    return score_system(folder, task, scoring)
+        progress(f"training {label}", len(missing), len(missing))
+    scored = [score_system(folder, task, scoring) for folder in folders.values()]
+    return scored[0]
+
+
+def write_fitted(
+    folder: Path,
+    described: Mapping[str, Any],
+    seed: int,
+    fitted: Fitted,
+    facts: Mapping[str, Any],
+    *,
+    overwrite: bool,
+) -> None:
+    """Store the predictions of one seed with all that they were computed from."""
+    predictions = {part: results.content(table) for part, table in fitted.tables.items()}
+    result = {**described, "seed": seed, "model": fitted.report, "predictions": predictions}
+    results.write_seed(folder, fitted.tables, result, facts, overwrite=overwrite)
+
+
+def _run_fusion(
+    task: Task,
+    system: System,
+    *,
+    out: Path,
+    mode: str | None,
+    scoring: Scoring,
+    overwrite: bool,
+    run_member: Callable[[System, str | None], Result],
+) -> Result:
+    """Run the members of a fusion, each in the mode if it has it, then fuse what they predict."""
+    mode = mode or system.modes[0]
+    folders = []
+    for name in system.members:
+        member = SYSTEMS[name]
+        folders.append(run_member(member, mode if mode in member.modes else None).folder)
+    label = results.label(system, mode)
+    return fuse(task, folders, out=out, name=label, scoring=scoring, overwrite=overwrite)
+
+
+def fuse(
+    task: Task,
+    folders: Sequence[str | Path],
+    *,
+    out: str | Path = "results",
+    name: str = "late-fusion",
+    scoring: Scoring | None = None,
+    overwrite: bool = False,
+) -> Result:
+    """Late fusion: the mean of the raw predictions of several results of one task.
+
+    See ``fusion.fused`` for what is averaged and what must agree.
+
+    Args:
+        task: what the results are of.
+        folders: of results, ``results/<task>/<system>``, two at least.
+        out: folder of results; ``<task>/<name>`` is written below it.
+        name: of the fusion.
+        scoring: as for ``run``.
+        overwrite: replace a fusion of other predictions.
+
+    Raises:
+        BadData: the results differ in clips, data, labels or split, or there are fewer than two.
+        ResultConflict: another fusion lies under that name and ``overwrite`` is False.
+    """
+    folder = Path(out) / task.name / name
+    check_writable(folder)
+    started = time.time()
+    described, fitted = fused(task, [Path(one) for one in folders], name)
+    if not clear_the_way(folder, described["inputs"], overwrite=overwrite):
+        facts = {**environment.run_facts(), "fit_and_predict_s": time.time() - started}
+        write_fitted(folder / "seed0", described, 0, fitted, facts, overwrite=overwrite)
+    return score_system(folder, task, scoring or Scoring())
 
 
 def check_writable(folder: Path) -> None:
@@ -128,162 +218,6 @@ def check_writable(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise disk_error(error, folder) from error
-
-
-def fit_predict(
-    task: Task, system: System, mode: str, seed: int, material: Material
-) -> tuple[dict[str, pl.DataFrame], dict[str, Any]]:
-    """Fit one seed and predict: dev by the model that never saw dev, test after the stated refit.
-
-    A task of several targets gets a model a target, each chosen by its part of the metric.
-
-    Returns:
-        Predictions of dev and test, and the model's own report (of several, by target).
-    """
-    outputs: dict[str, list[NDArray[np.float64]]] = {"dev": [], "test": []}
-    reports = {}
-    for single in task.single():
-        train, dev = (part_of(single, material, part) for part in PARTS[:2])
-        model = system.build(single, seed, mode)
-        model.fit(train, dev)
-        outputs["dev"].append(predict_part(single, material, "dev", model.predict))
-        if system.refit:
-            model.refit(train, dev)
-        outputs["test"].append(predict_part(single, material, "test", model.predict))
-        reports[single.target.name] = model.report()
-    tables = {
-        part: results.predictions(held(task, material, part)[0], task, values)
-        for part, values in outputs.items()
-    }
-    return tables, reports if len(task.targets) > 1 else next(iter(reports.values()))
-
-
-def held(task: Task, material: Material, part: str) -> tuple[pl.DataFrame, NDArray[np.float32]]:
-    """The clips of a part to predict and their features; support clips are not predicted."""
-    chosen = material.clips["part"] == part
-    if task.protocol == "personalise" and "support" in material.clips.columns:
-        chosen &= ~material.clips["support"].fill_null(False)
-    return material.clips.filter(chosen), material.features[chosen.to_numpy()]
-
-
-def predict_part(
-    task: Task, material: Material, part: str, predict: Callable[[Part], NDArray[np.float64]]
-) -> NDArray[np.float64]:
-    """Outputs [N, C] for every clip of a part; NaN for clips without audio."""
-    clips, features = held(task, material, part)
-    readable = clips["digest"].is_not_null().to_numpy()
-    ids = clips["clip"].to_numpy()[readable]
-    speakers = clips["speaker"].to_numpy()[readable]
-    values = np.full((len(clips), task.target.outputs), np.nan)
-    seen = Part(tuple(ids), features[readable], np.empty((0,)), tuple(speakers))
-    values[readable] = predict(seen)
-    return values
-
-
-def origin(root: Path) -> str:
-    """``twin`` for a synthetic corpus, whose scores say nothing about people; else ``corpus``."""
-    return "twin" if is_twin(root) else "corpus"
-
-
-def audio_s(material: Material) -> float:
-    """Seconds of audio that were read."""
-    return float(material.clips["samples"].fill_null(0).sum() / RATE_HZ)
-
-
-def describe(
-    task: Task, system: System, mode: str, material: Material, origin: str
-) -> dict[str, Any]:
-    """All that a result says of what it was computed from; ``inputs`` is the digest of it.
-
-    A result is served again only for the same inputs: samples, labels, split, features, settings
-    and the versions of the libraries that compute.
-    """
-    described = {
-        "schema": results.SCHEMA,
-        "task": {
-            "name": task.name,
-            "version": task.version,
-            "protocol": task.protocol,
-            "targets": [asdict(target) for target in task.targets],
-            "metric": task.metric.key,
-            "also": [metric.key for metric in task.also],
-            "source": task.source,
-        },
-        "system": {
-            "label": results.label(system, mode),
-            "name": system.name,
-            "mode": mode,
-            "refit": system.refit,
-            "settings": dict(system.settings),
-            "source": system.source,
-        },
-        "features": {
-            "name": system.features.name,
-            "dim": system.features.dim,
-            "identity": dict(system.features.identity()),
-        },
-        "data": {**describe_data(task, material.clips), "origin": origin},
-        "versions": environment.versions(system.extra),
-    }
-    inputs = digest_json({key: value for key, value in described.items() if key != "schema"})
-    findings = [
-        {"kind": f.kind, "count": len(f.items), "items": list(f.items[:20]), "advice": f.advice}
-        for f in material.findings
-    ]
-    return {
-        **described,
-        "inputs": inputs,
-        "findings": findings,
-        "notes": notes(task, material),
-        "code": environment.commit(),
-    }
-
-
-def describe_data(task: Task, clips: pl.DataFrame) -> dict[str, Any]:
-    """What a result says of its data: digests of samples, labels and split, and counts."""
-    return {
-        "corpus": task.corpus.name,
-        "clips": len(clips),
-        "split": {
-            "name": task.split.name,
-            "version": task.split.version,
-            "released": task.split.released,
-            "hash": splits.split_hash(clips),
-        },
-        "samples": digest_rows(clips.select("clip", "digest").iter_rows()),
-        "labels": label_digest(task, clips),
-        "parts": {part: counts(clips.filter(pl.col("part") == part)) for part in PARTS},
-    }
-
-
-def label_digest(task: Task, clips: pl.DataFrame) -> str:
-    """Digest of speakers and labels: what a ceiling and a score are of."""
-    return digest_rows(clips.select("clip", "speaker", *task.columns).iter_rows())
-
-
-def counts(clips: pl.DataFrame) -> Mapping[str, int | None]:
-    """Clips, readable clips and speakers of a part; speakers None where they are unknown."""
-    unknown = clips["speaker"].null_count() > 0
-    return {
-        "clips": len(clips),
-        "readable": int(clips["digest"].is_not_null().sum()),
-        "speakers": None if unknown else clips["speaker"].n_unique(),
-    }
-
-
-def notes(task: Task, material: Material) -> list[str]:
-    """Plain sentences that belong beside the score."""
-    told = [
-        f"{f.kind}: {len(f.items):,}. {f.advice}" if f.items else f.advice
-        for f in material.findings
-    ]
-    if task.protocol == "personalise":
-        told.append("Not personalised: the labels of the support clips were not used.")
-    if not task.split.released:
-        told.append(
-            f"The split {task.split.name}@{task.split.version} is ours: none was published."
-        )
-    return told
 
 
 def clear_the_way(folder: Path, inputs: str, *, overwrite: bool) -> list[int]:

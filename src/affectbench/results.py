@@ -53,12 +53,12 @@ def predictions(
         *(pl.col(column).alias(f"truth.{column}") for column in task.columns),
     )
     for target, outputs in zip(task.targets, values, strict=True):
-        table = table.with_columns(_predicted(target, outputs))
+        table = table.with_columns(predicted(target, outputs))
     return table
 
 
-def _predicted(target: Target, values: NDArray[np.float64]) -> list[pl.Series]:
-    """The columns that hold the outputs [N, C] of one target."""
+def predicted(target: Target, values: NDArray[np.float64]) -> list[pl.Series]:
+    """The columns that hold the outputs [N, C] of one target; a row of NaN has no prediction."""
     if target.kind == "regression":
         return [
             pl.Series(f"prediction.{column}", values[:, i]).fill_nan(None)

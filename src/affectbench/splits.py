@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Final
 
 import polars as pl
 
 from affectbench.errors import BadData, listing
 from affectbench.store import digest_rows
 from affectbench.types import PARTS, Finding, Split
+
+UNUSED: Final = "unused"  # what a rule says of a clip that fits into no part, for ``apply`` to drop
 
 
 def released(name: str, *, disjoint: str | None = "speaker", version: int = 1) -> Split:
@@ -67,13 +70,13 @@ def by_group(
 
 
 def apply(split: Split, clips: pl.DataFrame) -> pl.DataFrame:
-    """``clips`` with their ``part`` by the rule of ``split``.
+    """``clips`` with their ``part`` by the rule of ``split``, without those that it leaves out.
 
     Raises:
         BadData: a clip falls into no part, or a part is empty.
     """
     clips = clips.with_columns(split.assign(clips).alias("part"))
-    lost = clips.filter(~pl.col("part").is_in(PARTS).fill_null(False))["clip"].to_list()
+    lost = clips.filter(~pl.col("part").is_in((*PARTS, UNUSED)).fill_null(False))["clip"].to_list()
     if lost:
         raise BadData(
             f"Split {split.name} puts {len(lost):,} clips into no part: {listing(lost)}. "
@@ -82,7 +85,78 @@ def apply(split: Split, clips: pl.DataFrame) -> pl.DataFrame:
     empty = [part for part in PARTS if part not in set(clips["part"])]
     if empty:
         raise BadData(f"Split {split.name} leaves {listing(empty)} empty. Is the folder complete?")
-    return clips
+    return clips.filter(pl.col("part") != UNUSED)
+
+
+def unused(split: Split, before: pl.DataFrame, after: pl.DataFrame) -> list[Finding]:
+    """What ``apply(split, before)``, which gave ``after``, left out by the rule of the split."""
+    gone = before.join(after, on="clip", how="anti", maintain_order="left")["clip"]
+    if not len(gone):
+        return []
+    return [
+        Finding(
+            kind="left out by the split",
+            items=tuple(gone),
+            fatal=False,
+            advice="In any part they would share with another what the parts of "
+            f"{split.name} must not share.",
+        )
+    ]
+
+
+SUPPORT: Final = 2  # labelled clips of each speaker of dev and test, in a few-shot task
+SUPPORT_RULE: Final = "support@1"  # part of the hash: another rule needs another name
+
+
+def with_support(clips: pl.DataFrame) -> tuple[pl.DataFrame, list[Finding]]:
+    """Mark two support clips of each speaker of dev and test, where none were released.
+
+    A part that has released support clips keeps them. Elsewhere they are drawn: of the clips of a
+    speaker, in the order of the SHA-256 of ``support@1:<clip>``, the first two that have audio and
+    no exact duplicate anywhere (column ``digest``): a support clip must not be met again among the
+    clips to predict. A speaker who has fewer than three such clips gets none, and is reported.
+
+    Args:
+        clips: with ``speaker``, ``part`` and ``digest``; ``support`` where it is known.
+
+    Returns:
+        The clips with the column ``support`` (false in train), and what was found.
+    """
+    if "support" not in clips.columns:
+        clips = clips.with_columns(support=pl.lit(False))
+    clips = clips.with_columns(pl.col("support").fill_null(False))
+    chosen: set[str] = set()
+    without: list[str] = []
+    for part in PARTS[1:]:
+        rows = clips.filter((pl.col("part") == part) & pl.col("speaker").is_not_null())
+        if rows["support"].any():
+            given = set(rows.filter("support")["speaker"])
+            without += [who for who in rows["speaker"].unique().sort() if who not in given]
+            continue
+        usable = rows.filter(pl.col("digest").is_not_null() & ~pl.col("digest").is_duplicated())
+        told = dict(usable.group_by("speaker").agg("clip").iter_rows())
+        for who in rows["speaker"].unique().sort():
+            names = sorted(told.get(who, ()), key=_drawn)
+            if len(names) > SUPPORT:
+                chosen.update(names[:SUPPORT])
+            else:
+                without.append(who)
+    clips = clips.with_columns(pl.col("support") | pl.col("clip").is_in(chosen))
+    if not without:
+        return clips, []
+    finding = Finding(
+        kind="speakers without support clips",
+        items=tuple(without),
+        fatal=False,
+        advice=f"They have fewer than {SUPPORT + 1} clips without an exact duplicate, or none was "
+        "released for them. They are predicted without personalisation, whatever the system.",
+    )
+    return clips, [finding]
+
+
+def _drawn(clip: str) -> bytes:
+    """By what the support clips of a speaker are sorted."""
+    return hashlib.sha256(f"{SUPPORT_RULE}:{clip}".encode()).digest()
 
 
 def split_hash(clips: pl.DataFrame) -> str:
@@ -100,6 +174,8 @@ def audit(split: Split, clips: pl.DataFrame) -> list[Finding]:
     """What the parts of a split share that they must not, and what cannot be known."""
     if split.disjoint is None:
         return []
+    if split.folds:
+        return [finding for fold in split.folds for finding in audit(fold, apply(fold, clips))]
     leaks = shared(clips, split.disjoint)
     if not leaks:
         return []

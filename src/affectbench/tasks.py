@@ -178,13 +178,25 @@ TASKS: Final[Table[Task]] = Table(
         source="Buhl 2023, arXiv:2301.00508; the split is ours, none was published",
     ),
     Task(
+        name="emogator-fewshot",
+        title="EmoGator FewShot: thirty emotions, two labelled clips a speaker",
+        corpus=emogator.CORPUS,
+        targets=(emogator.EMOTION,),
+        split=splits.by_group("emogator/contributors-60-20-20"),
+        **UAR,
+        source="Buhl 2023, arXiv:2301.00508; protocol of ExVo FewShot, split and support are ours",
+        protocol="personalise",
+    ),
+    Task(
         name="ravdess-emotion",
-        title="RAVDESS: eight acted emotions, tested on actors 21-24",
+        title="RAVDESS: eight acted emotions, six folds of four actors",
         corpus=ravdess.CORPUS,
         targets=(ravdess.EMOTION,),
-        split=ravdess.ACTORS_16_4_4,
+        split=ravdess.SIX_FOLDS,
         **UAR,
-        source="Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391; the split is ours",
+        source="Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391; test actors of the "
+        "folds of EmoBox (Ma et al. 2024, arXiv:2406.07162), which fold is dev is ours",
+        version=2,
     ),
 )
 

@@ -130,6 +130,8 @@ def _of_folder(folder: Path, task: Task) -> pl.DataFrame:
         )
     if not task.split.released:
         clips = splits.apply(task.split, clips)
+    if task.split.folds:  # each clip is once in test
+        clips = clips.with_columns(part=pl.lit("test"))
     kept = [name for name in (*GROUPS, "support") if name in clips.columns]
     return clips.select("clip", "part", *dict.fromkeys((*kept, *task.columns)))
 

@@ -121,7 +121,8 @@ class Split:
     version: int
     disjoint: str | None  # column that no two parts share ("speaker"); None where it is unknown
     released: bool  # True: came with the corpus; False: ours
-    assign: Callable[[pl.DataFrame], pl.Series]  # clips -> part of each clip
+    assign: Callable[[pl.DataFrame], pl.Series]  # clips -> part of each clip; of folds the first's
+    folds: tuple[Split, ...] = ()  # of cross-validation: each is run, their predictions are pooled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,7 +312,7 @@ class Adapting(Model, Protocol):
     def adapt(self, support: Part) -> Model:
         """Another model, fitted to the k support clips of one speaker; this one stays as it is.
 
-        Of ``Part`` all fields are as in training; k may be 0.
+        Of ``Part`` all fields are as in training. k is 1 at least: for 0 the model itself is asked.
         """
         ...
 

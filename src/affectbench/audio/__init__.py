@@ -2,6 +2,6 @@
 
 from affectbench.audio.decode import Decoded, decode, decode_file
 from affectbench.audio.prepare import prepare
-from affectbench.audio.waves import Waves, prepare_all
+from affectbench.audio.waves import Heard, Waves, prepare_all
 
-__all__ = ["Decoded", "Waves", "decode", "decode_file", "prepare", "prepare_all"]
+__all__ = ["Decoded", "Heard", "Waves", "decode", "decode_file", "prepare", "prepare_all"]

@@ -71,6 +71,33 @@ class Waves:
         return read_wave(self.folder, at["shard"], at["offset"], at["samples"], at["digest"])
 
 
+class Heard(Sequence[NDArray[np.int16]]):
+    """Waves of some rows of a store, in that order; each is read when it is asked for."""
+
+    def __init__(self, waves: Waves, rows: Sequence[int]) -> None:
+        self.waves = waves
+        self.rows = tuple(rows)
+
+    def __len__(self) -> int:
+        """N."""
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> Any:
+        """[T] of one index, or a ``Heard`` of a slice."""
+        if isinstance(index, slice):
+            return Heard(self.waves, self.rows[index])
+        return self.waves.read(self.rows[index])
+
+    def take(self, indices: Sequence[int]) -> Heard:
+        """The waves at these indices."""
+        return Heard(self.waves, [self.rows[index] for index in indices])
+
+    @property
+    def samples(self) -> NDArray[np.int64]:
+        """[N]: their lengths, without reading them."""
+        return self.waves.table["samples"].to_numpy()[list(self.rows)].astype(np.int64)
+
+
 def prepare_all(
     paths: Sequence[Path],
     *,

@@ -19,7 +19,7 @@ from affectbench.board.wording import clean
 from affectbench.comparison import rank_tables
 from affectbench.errors import AffectBenchError
 from affectbench.intervals import described
-from affectbench.protocols import label_digest
+from affectbench.provenance import label_digest
 from affectbench.scoring import Scoring
 from affectbench.splits import apply
 from affectbench.systems import SYSTEMS
@@ -86,7 +86,7 @@ def command(found: Stored) -> str:
     known = SYSTEMS.get(system["name"])
     words = ["affectbench run", found.task]
     words.append(f"--system {system['name'] if known else 'FILE.py:NAME'}")
-    if found.label != system["name"]:
+    if found.label != system["name"] and (known is None or system["mode"] != known.modes[0]):
         words.append(f"--mode {system['mode']}")
     if known and tuple(sorted(found.seeds)) != tuple(sorted(known.seeds)):
         words += [f"--seed {seed}" for seed in found.seeds]

@@ -22,7 +22,7 @@ app = typer.Typer(
 )
 app.command("list")(runs.list_rows)
 for verb in (
-    *(runs.show, runs.run, scores.score, scores.compare, scores.ceiling, reports.report),
+    *(runs.show, runs.run, runs.fuse, scores.score, scores.compare, scores.ceiling, reports.report),
     *(
         folders.twin,
         folders.get,

@@ -25,7 +25,9 @@ from affectbench.errors import MissingData
 
 
 def list_rows(
-    kind: Annotated[str, typer.Argument(help="corpora, tasks, features, systems or metrics")] = "",
+    kind: Annotated[
+        str, typer.Argument(help="corpora, tasks, features, systems, recipes or metrics")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """What there is: corpora, tasks, feature sets, systems and metrics."""
@@ -47,7 +49,7 @@ def all_tables() -> dict[str, Any]:
     from affectbench.corpora import CORPORA
     from affectbench.features import FEATURES
     from affectbench.metrics import METRICS
-    from affectbench.systems import SYSTEMS
+    from affectbench.systems import RECIPES, SYSTEMS
     from affectbench.tasks import TASKS
 
     return {
@@ -55,6 +57,7 @@ def all_tables() -> dict[str, Any]:
         "tasks": TASKS,
         "features": FEATURES,
         "systems": SYSTEMS,
+        "recipes": RECIPES,
         "metrics": METRICS,
     }
 
@@ -102,7 +105,17 @@ def facts_of(row: Any) -> dict[str, Any]:
 
 def run(
     task: Annotated[str, typer.Argument(help="A task, or path/to/file.py:NAME.")],
-    system: Annotated[str, typer.Option("--system", help="A system, or path/to/file.py:NAME.")],
+    system: Annotated[
+        str, typer.Option("--system", help="A system, a recipe, or path/to/file.py:NAME.")
+    ],
+    features: Annotated[
+        str | None,
+        typer.Option(
+            "--features",
+            help="Features for a recipe: a name, numbers by clip (.npy, .csv, .parquet, a folder), "
+            "a model (owner/model or its folder), or path/to/file.py:NAME.",
+        ),
+    ] = None,
     data: Data = None,
     out: Out = Path("results"),
     mode: Annotated[str | None, typer.Option("--mode", help="sound or official.")] = None,
@@ -126,7 +139,7 @@ def run(
     """Run a system on a task: fit on train, choose on dev, predict, score with intervals, store."""
     from affectbench.protocols import run as run_task
 
-    chosen, recipe = task_of(task), system_of(system)
+    chosen, recipe = task_of(task), system_of(system, features)
     with progress_bar(quiet or as_json) as progress:
         result = run_task(
             chosen,
@@ -141,6 +154,37 @@ def run(
             overwrite=overwrite,
             progress=progress,
         )
+    tell(json.loads((result.folder / "summary.json").read_text()), as_json=as_json)
+    if not as_json:
+        typer.echo(f"\nStored in {result.folder}.")
+
+
+def fuse(
+    task: Annotated[str, typer.Argument(help="A task, or path/to/file.py:NAME.")],
+    folders: Annotated[
+        list[Path], typer.Argument(help="Results of two systems or more: results/TASK/SYSTEM.")
+    ],
+    name: Annotated[str, typer.Option("--name", help="Of the fusion.")] = "late-fusion",
+    out: Out = Path("results"),
+    draws: Draws = 10_000,
+    interval: Interval = None,
+    method: Method = "auto",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a fusion of other predictions.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Late fusion: the mean of the predictions of several results, clip by clip, scored, stored."""
+    from affectbench.protocols import fuse as fuse_results
+
+    result = fuse_results(
+        task_of(task),
+        folders,
+        out=out,
+        name=name,
+        scoring=scoring_of(draws, interval, method),
+        overwrite=overwrite,
+    )
     tell(json.loads((result.folder / "summary.json").read_text()), as_json=as_json)
     if not as_json:
         typer.echo(f"\nStored in {result.folder}.")

@@ -54,20 +54,48 @@ def task_of(name: str) -> Task:
     return task
 
 
-def system_of(name: str) -> System:
-    """A system by its name in ``SYSTEMS``, or from a file."""
-    from affectbench.systems import SYSTEMS
+def system_of(name: str, features: str | None = None) -> System:
+    """A system by its name in ``SYSTEMS``, from a file, or a recipe on features of one's choice."""
+    from dataclasses import replace
 
-    system: System = from_file(name) if ":" in name else SYSTEMS[name]
-    return system
+    from affectbench.systems import RECIPES, SYSTEMS
+
+    if features is None:
+        if name in RECIPES and name not in SYSTEMS:
+            raise MissingData(
+                f"'{name}' is a recipe without features. Expected --features NAME, or one of: "
+                f"{', '.join(key for key in SYSTEMS if key.endswith(RECIPES[name].suffix))}."
+            )
+        system: System = from_file(name) if ":" in name else SYSTEMS[name]
+        return system
+    chosen = features_of(features)
+    if name in RECIPES:
+        return RECIPES[name].on(chosen)
+    system = from_file(name) if ":" in name else SYSTEMS[name]
+    return replace(system, features=chosen, name=f"{system.name}.{chosen.name}")
 
 
 def features_of(name: str) -> FeatureSet:
-    """A feature set by its name in ``FEATURES``, or from a file."""
-    from affectbench.features import FEATURES
+    """A feature set: a row of ``FEATURES``, a file of numbers by clip, a model, or from a file.
 
-    features: FeatureSet = from_file(name) if ":" in name else FEATURES[name]
-    return features
+    ``path/to/file.py:NAME`` is an object, a path to a file or folder of numbers is read by clip, a
+    folder with a ``config.json`` and anything like ``owner/model`` is a pretrained model.
+    """
+    from affectbench.features import FEATURES, embedding, given
+
+    path = Path(name)
+    if ".py:" in name:
+        features: FeatureSet = from_file(name)
+        return features
+    if name in FEATURES:
+        return FEATURES[name]
+    if (path / "config.json").is_file():
+        return embedding(path)
+    if path.exists():
+        return given(path)
+    if path.suffix or name.count("/") != 1:
+        return FEATURES[name]  # says what there is
+    return embedding(name)
 
 
 def data_of(data: Path | None, corpus: Corpus) -> Path:

@@ -199,13 +199,13 @@ def _fold_split(test: int) -> Split:
 
 
 FOLD_SPLITS: Final = tuple(_fold_split(fold) for fold in range(1, len(FOLDS) + 1))
-ACTORS_16_4_4: Final = _by_actor(
-    "ravdess/actors-16-4-4",
-    {
-        "train": tuple(range(1, 17)),
-        "dev": tuple(range(17, 21)),
-        "test": tuple(range(21, ACTORS + 1)),
-    },
+SIX_FOLDS: Final = Split(
+    name="ravdess/emobox-6-folds",
+    version=1,
+    disjoint="speaker",
+    released=False,
+    assign=FOLD_SPLITS[0].assign,
+    folds=FOLD_SPLITS,
 )
 
 SOURCE: Final = "Livingstone & Russo 2018, doi:10.1371/journal.pone.0196391"

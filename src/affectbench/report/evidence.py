@@ -17,8 +17,8 @@ from affectbench.board.stored import Readings, Stored, read
 from affectbench.board.wording import clean
 from affectbench.corpora import CORPORA
 from affectbench.errors import AffectBenchError, MissingData
-from affectbench.protocols import label_digest
-from affectbench.protocols import origin as origin_of
+from affectbench.provenance import label_digest
+from affectbench.provenance import origin as origin_of
 from affectbench.tasks import TASKS
 from affectbench.types import Corpus, Task
 
