@@ -66,6 +66,18 @@ def test_clips_in_no_part_and_empty_parts_are_refused():
         splits.apply(rule, clips.head(6))
 
 
+def test_clips_that_a_rule_leaves_out_are_dropped_and_told():
+    clips = clips_of(4).with_columns(
+        part=pl.Series(["train"] * 3 + ["dev"] * 3 + ["test"] * 3 + [splits.UNUSED] * 3)
+    )
+    rule = splits.released("toy/released")
+    kept = splits.apply(rule, clips)
+    assert kept["clip"].to_list() == clips["clip"].to_list()[:9]
+    (finding,) = splits.unused(rule, clips, kept)
+    assert (finding.items, finding.fatal) == (("c9", "c10", "c11"), False)
+    assert splits.unused(rule, kept, splits.apply(rule, kept)) == []
+
+
 def test_a_shared_speaker_is_found():
     clips = clips_of(3).with_columns(
         part=pl.Series(["train", "train", "dev", *["dev"] * 3, *["test"] * 3])
