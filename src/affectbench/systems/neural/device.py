@@ -1,0 +1,70 @@
+"""Which device networks run on: the GPU where there is one, unless the user says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from affectbench.errors import AffectBenchError
+from affectbench.systems.mlp import import_torch
+
+if TYPE_CHECKING:
+    import torch
+
+_asked: list[str] = []  # the device named last stands last; none: the GPU where there is one
+
+
+def device() -> torch.device:
+    """The device for what runs now.
+
+    Raises:
+        AffectBenchError: the one that was asked for is not there.
+        MissingExtra: torch is not installed.
+    """
+    torch = import_torch()
+    if _asked:
+        return checked(_asked[-1])
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@contextmanager
+def use_device(name: str | None) -> Iterator[None]:
+    """``device()`` is this one inside the block, as ``--device`` asks; None leaves it as it is.
+
+    Raises:
+        AffectBenchError: there is no such device.
+        MissingExtra: torch is not installed.
+    """
+    if name is None:
+        yield
+        return
+    checked(name)
+    _asked.append(name)
+    try:
+        yield
+    finally:
+        _asked.pop()
+
+
+def checked(name: str) -> torch.device:
+    """The device of that name: ``cpu``, ``cuda`` or ``cuda:<number>``.
+
+    Raises:
+        AffectBenchError: torch does not know it, or it is not there.
+        MissingExtra: torch is not installed.
+    """
+    torch = import_torch()
+    try:
+        found = torch.device(name)
+    except RuntimeError:
+        found = None
+    if found is None or found.type not in {"cpu", "cuda"}:
+        raise AffectBenchError(f"There is no device '{name}'. Expected cpu, cuda or cuda:<number>.")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if found.type == "cuda" and (found.index or 0) >= gpus:
+        raise AffectBenchError(
+            f"The device '{name}' is not there: torch {torch.__version__} sees {gpus} GPUs. Use "
+            "--device cpu, or install a torch that is built for the GPU and its driver."
+        )
+    return found
