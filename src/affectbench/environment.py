@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 PACKAGES: Final = ("affectbench", "numpy", "scipy", "polars", "scikit-learn")
-EXTRAS: Final = {"neural": ("torch",)}
+EXTRAS: Final = {
+    "neural": ("torch",),
+    "embeddings": ("torch", "transformers"),
+    "fast": ("numba",),
+}
 
 
 def version(package: str) -> str | None:
@@ -23,9 +27,10 @@ def version(package: str) -> str | None:
         return None
 
 
-def versions(extra: str = "") -> dict[str, str | None]:
-    """Versions of what computes predictions and scores, those of an extra included."""
-    return {package: version(package) for package in (*PACKAGES, *EXTRAS.get(extra, ()))}
+def versions(*extras: str) -> dict[str, str | None]:
+    """Versions of what computes predictions and scores, those of extras included."""
+    more = [package for extra in extras for package in EXTRAS.get(extra, ())]
+    return {package: version(package) for package in (*PACKAGES, *more)}
 
 
 def commit() -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _described(
             "label": name,
             "name": name,
             "recipe": None,
-            "mode": "sound",
+            "mode": "sound",  # of the averaging, of which there is but one
             "refit": False,
             "settings": {"members": labels, "rule": RULE},
             "source": SOURCE,

@@ -69,7 +69,7 @@ def describe(
             "facts": dict(features.facts),
         },
         "data": {**describe_data(task, material.clips), "origin": origin},
-        "versions": environment.versions(system.extra),
+        "versions": environment.versions(system.extra, features.extra),
     }
     inputs = digest_json({key: value for key, value in described.items() if key != "schema"})
     findings = [
