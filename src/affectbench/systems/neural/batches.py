@@ -7,7 +7,8 @@ No more than a batch of waves is in memory at a time, whatever the size of the c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -147,6 +148,18 @@ def forward(net: nn.Module, batch: Batch) -> Tensor:
     return output
 
 
+def ahead(rows: Iterable[Rows], read: Callable[[Rows], Batch]) -> Iterator[Batch]:
+    """Batches in their order, each read in a thread while the one before it is computed on."""
+    with ThreadPoolExecutor(1) as reader:
+        pending: list[Future[Batch]] = []
+        for some in rows:
+            pending.append(reader.submit(read, some))
+            if len(pending) == 2:
+                yield pending.pop(0).result()
+        for last in pending:
+            yield last.result()
+
+
 def predict(
     net: nn.Module, data: Data, device: torch.device, *, through: Forward = forward
 ) -> Floats:
@@ -155,9 +168,10 @@ def predict(
     order: list[Rows] = []
     net.eval()
     with torch.inference_mode():
-        for rows in by_length(data.samples, EVAL_SAMPLES[device.type]):
-            values.append(through(net, data.batch(rows, device)).float().cpu().numpy())
-            order.append(rows)
+        every = by_length(data.samples, EVAL_SAMPLES[device.type])
+        for batch in ahead(every, lambda rows: data.batch(rows, device)):
+            values.append(through(net, batch).float().cpu().numpy())
+            order.append(batch.rows)
     joined = np.concatenate(values)
     output = np.empty_like(joined)
     output[np.concatenate(order)] = joined

@@ -18,8 +18,7 @@ from affectbench.features.mel import Mel, torch_log_mel
 
 # Zeros before and after the wave: what stands beside a clip in a batch is zero too.
 MEL: Final = Mel(n_fft=512, hop=160, n_mels=64, low_hz=50.0, high_hz=8_000.0, pad="constant")
-CNN14: Final = (64, 128, 256, 512, 1024, 2048)  # channels of each block
-CNN10: Final = (64, 128, 256, 512)
+POOLED: Final = 5  # blocks that are followed by a pooling, of CNN14 all but the last
 DROP_BLOCK: Final = 0.2  # dropout after each block
 DROP_EMBEDDING: Final = 0.5  # before and after the last hidden layer
 STRIPES: Final = 2  # of each kind that SpecAugment hides
@@ -40,8 +39,9 @@ class SpectrogramCNN(nn.Module):
     rounding.
 
     Args:
-        outputs: C. There is no activation at the end.
+        outputs: C.
         channels: of each block.
+        bounds: lowest and highest output, between which a sigmoid leads; None: no activation.
         augment: whether SpecAugment hides stripes in training (Park et al. 2019,
             doi:10.21437/Interspeech.2019-2680).
         dropout: factor on the published shares; 0 is none.
@@ -51,19 +51,19 @@ class SpectrogramCNN(nn.Module):
     def __init__(
         self,
         outputs: int,
-        channels: Sequence[int] = CNN14,
+        channels: Sequence[int],
         *,
+        bounds: tuple[float, float] | None = None,
         augment: bool = True,
         dropout: float = 1.0,
         mel: Mel = MEL,
     ) -> None:
         super().__init__()
         self.mel = mel
+        self.bounds = bounds
         self.augment = augment
         self.dropout = dropout
-        pools = [2] * len(channels)
-        if len(channels) == len(CNN14):
-            pools[-1] = 1  # as published: 0.32 s stay one frame
+        pools = [2] * min(len(channels), POOLED) + [1] * max(0, len(channels) - POOLED)
         self.least = (math.prod(pools) - 1) * mel.hop  # samples that give one pooled frame
         self.norm = MaskedNorm(mel.n_mels)
         self.blocks = nn.ModuleList(
@@ -84,7 +84,10 @@ class SpectrogramCNN(nn.Module):
             self.embed(waves, samples), DROP_EMBEDDING * self.dropout, self.training
         )
         output: Tensor = self.head(embedding)
-        return output
+        if self.bounds is None:
+            return output
+        low, high = self.bounds
+        return low + (high - low) * output.sigmoid()
 
     def embed(self, waves: Tensor, samples: Tensor) -> Tensor:
         """[n, channels of the last block]: the hidden layer."""
@@ -138,7 +141,7 @@ class Block(nn.Module):
 class MaskedNorm(nn.BatchNorm2d):
     """Batch norm whose statistics are those of the frames of clips, not of padding."""
 
-    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, held: Tensor | None = None) -> Tensor:
         """[n, C, F, W]; ``held`` [n, 1, F, 1] is True in clips, None where there is no padding."""
         if held is None or not self.training:
             output: Tensor = super().forward(x)

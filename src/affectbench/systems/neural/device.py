@@ -22,7 +22,9 @@ def device() -> torch.device:
         AffectBenchError: the one that was asked for is not there.
         MissingExtra: torch is not installed.
     """
-    torch = import_torch()
+    import_torch()
+    import torch
+
     if _asked:
         return checked(_asked[-1])
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -54,12 +56,14 @@ def checked(name: str) -> torch.device:
         AffectBenchError: torch does not know it, or it is not there.
         MissingExtra: torch is not installed.
     """
-    torch = import_torch()
+    import_torch()
+    import torch
+
     try:
         found = torch.device(name)
     except RuntimeError:
-        found = None
-    if found is None or found.type not in {"cpu", "cuda"}:
+        found = torch.device("meta")
+    if found.type not in {"cpu", "cuda"}:
         raise AffectBenchError(f"There is no device '{name}'. Expected cpu, cuda or cuda:<number>.")
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if found.type == "cuda" and (found.index or 0) >= gpus:

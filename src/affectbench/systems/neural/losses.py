@@ -81,6 +81,11 @@ class WeightedCrossEntropy:
         )
 
 
+def end2you_cross_entropy(logits: Tensor, classes: Tensor) -> Tensor:
+    """Cross-entropy over the number of classes, as End2You computes it. [n, C] and [n]."""
+    return functional.cross_entropy(logits.float(), classes) / logits.shape[1]
+
+
 def loss_for(task: Task, truth: Tensor) -> Loss:
     """The loss that leads to the task's own metric, given the labels of train.
 
