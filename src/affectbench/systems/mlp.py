@@ -244,18 +244,33 @@ def network(dim: int, outputs: int, *, bounded: bool) -> nn.Sequential:
     """
     from torch import nn
 
-    return nn.Sequential(
+    return nn.Sequential(*trunk(dim), *head(outputs, bounded=bounded))
+
+
+def trunk(dim: int) -> list[nn.Module]:
+    """The layers from [N, D] to [N, 64]."""
+    from torch import nn
+
+    return [
         nn.Linear(dim, 128),
         nn.LayerNorm(128),
         nn.LeakyReLU(0.01),
         nn.Linear(128, 64),
         nn.LayerNorm(64),
         nn.LeakyReLU(0.01),
+    ]
+
+
+def head(outputs: int, *, bounded: bool) -> list[nn.Module]:
+    """The layers from [N, 64] to [N, C]."""
+    from torch import nn
+
+    return [
         nn.Linear(64, 32),
         nn.LeakyReLU(0.01),
         nn.Linear(32, outputs),
         *([nn.Sigmoid()] if bounded else []),
-    )
+    ]
 
 
 def one_epoch(

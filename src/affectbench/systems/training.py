@@ -42,6 +42,15 @@ def check_part(task: Task, name: str, part: Part) -> None:
             target, not one of its classes, or blank where the target does not allow it.
     """
     check_features(part)
+    check_labels(task, name, part)
+
+
+def check_labels(task: Task, name: str, part: Part) -> None:
+    """The labels of ``check_part``, of a task with one target.
+
+    Raises:
+        BadData: see ``check_part``.
+    """
     target, labels = task.target, part.labels
     if labels.size == 0:
         raise BadData(
@@ -53,7 +62,7 @@ def check_part(task: Task, name: str, part: Part) -> None:
     if labels.shape != shape:
         raise BadData(
             f"The labels of {name} have the shape {labels.shape}, expected {shape} for "
-            f"{target.kind} of {target.outputs} outputs."
+            f"{target.kind} of {target.outputs} outputs ({target.name})."
         )
     if single:
         wrong = ~np.isin(labels, np.arange(target.outputs))
@@ -66,7 +75,8 @@ def check_part(task: Task, name: str, part: Part) -> None:
     if wrong.any():
         names = [part.clips[row] for row in np.flatnonzero(wrong)]
         raise BadData(
-            f"{len(names):,} clips of {name} have labels that cannot be used: {listing(names)}. "
+            f"{len(names):,} clips of {name} have labels of {target.name} that cannot be used: "
+            f"{listing(names)}. "
             f"Expected {expected}: correct the label file, or leave these clips out."
         )
 
