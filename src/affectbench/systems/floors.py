@@ -188,8 +188,9 @@ def _check_columns(task: Task, labels: Floats) -> None:
     Raises:
         BadData: a column has none.
     """
-    known = ~np.isnan(labels).all(axis=0)
-    blank = [name for name, there in zip(task.target.columns, known, strict=True) if not there]
+    blank = [
+        name for name, y in zip(task.target.columns, labels.T, strict=True) if np.isnan(y).all()
+    ]
     if blank:
         raise BadData(f"No clip of train has a label in the columns {listing(blank)}.")
 
