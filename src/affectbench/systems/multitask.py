@@ -281,7 +281,7 @@ class MultitaskMLP:
 
         with torch.no_grad():
             hidden = self._net["trunk"](inputs)
-            return [one(hidden) for one in self._net["heads"]]  # type: ignore[operator, union-attr]
+            return [one(hidden) for one in self._net["heads"].children()]
 
 
 def head_of(target: Target) -> Head:
@@ -312,17 +312,16 @@ def flattened(net: nn.ModuleDict) -> NDArray[np.float32]:
     """[P] all parameters in the order of ``multitask_step.shapes``; the network lives in it now."""
     import torch
 
-    ends: Any = net["heads"]
+    ends = list(net["heads"].children())
+    kinds = ("0.weight", "0.bias", "2.weight", "2.bias")
     parameters = [
         *net["trunk"].parameters(),
-        *(end[layer].get_parameter(kind) for layer in (0, 2) for kind in ("weight", "bias")
-          for end in ends),
+        *(end.get_parameter(kind) for kind in kinds for end in ends),
         net.get_parameter("log_variance"),
-    ]  # fmt: skip
+    ]
     flat = torch.cat([parameter.detach().reshape(-1) for parameter in parameters])
-    for parameter, values in zip(
-        parameters, flat.split([one.numel() for one in parameters]), strict=True
-    ):
+    sizes = [parameter.numel() for parameter in parameters]
+    for parameter, values in zip(parameters, torch.split(flat, sizes), strict=True):
         parameter.data = values.view_as(parameter)
     theta: NDArray[np.float32] = flat.numpy()
     return theta
@@ -330,9 +329,10 @@ def flattened(net: nn.ModuleDict) -> NDArray[np.float32]:
 
 def task_losses(heads: Sequence[Head], outputs: Sequence[Tensor], labels: Tensor) -> list[float]:
     """The loss of each head, of outputs [N, C_t] and encoded labels [N, C]."""
+    import torch
     from torch.nn import functional
 
-    split = labels.split([one.outputs for one in heads], dim=1)
+    split = torch.split(labels, [one.outputs for one in heads], dim=1)
     return [
         float((functional.cross_entropy if one.loss == "classes" else masked_loss)(output, truth))
         for one, output, truth in zip(heads, outputs, split, strict=True)

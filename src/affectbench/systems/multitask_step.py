@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from affectbench.errors import MissingExtra
 
-Floats32 = NDArray[np.float32]
+Floats32 = NDArray[np.floating[Any]]  # float32 throughout; numpy's own types lose it in a division
 Layers = Mapping[str, Floats32]
 Loss = Literal["bounded", "linear", "classes"]
 
@@ -190,18 +190,15 @@ def _heads(
 
 def _squared(z: Floats32, labels: Floats32, bounded: bool) -> tuple[float, Floats32]:
     """Sum over columns of the MSE of known labels, and its gradient by ``z``, [n, C_t]."""
-    values = 1 / (1 + np.exp(-z)) if bounded else z
-    error = values - labels
+    values: Floats32 = 1 / (1 + np.exp(-z)) if bounded else z
+    error: Floats32 = values - labels
     known = ~np.isnan(labels)
-    if known.all():
-        share = np.float32(1 / len(z))
-    else:
-        error[~known] = 0
-        share = (1 / np.maximum(known.sum(axis=0), 1)).astype(np.float32)
-    slope = 2 * error * share
+    error[~known] = 0
+    share: Floats32 = error / np.maximum(known.sum(axis=0, dtype=np.float32), 1)
+    slope = 2 * share
     if bounded:
         slope *= values * (1 - values)
-    return float((error * error * share).sum()), slope
+    return float((error * share).sum()), slope
 
 
 def _entropy(z: Floats32, labels: Floats32, _bounded: bool) -> tuple[float, Floats32]:
@@ -235,17 +232,19 @@ def _norm_back(
     (dh * hat).sum(axis=0, out=dgain)
     dh.sum(axis=0, out=dshift)
     dhat = dh * gain
-    return (dhat - _mean(dhat) - hat * _mean(dhat * hat)) / deviation
+    given: Floats32 = (dhat - _mean(dhat) - hat * _mean(dhat * hat)) / deviation
+    return given
 
 
 def _mean(h: Floats32) -> Floats32:
     """[n, U] to [n, 1]; ``h.mean`` takes four times as long for so few."""
-    total: Floats32 = np.add.reduce(h, axis=1, keepdims=True)
-    return total / np.float32(h.shape[1])
+    mean: Floats32 = np.add.reduce(h, axis=1, keepdims=True) / np.float32(h.shape[1])
+    return mean
 
 
 def _leaky(h: Floats32) -> Floats32:
-    return np.maximum(h, SLOPE * h)
+    higher: Floats32 = np.maximum(h, SLOPE * h)
+    return higher
 
 
 def _leaky_back(h: Floats32, dh: Floats32) -> None:
