@@ -152,7 +152,7 @@ def _only_line(form: Form, path: Path, first: Path) -> tuple[bytes, str]:
     if len(lines) != 1:
         return b"", f"{path.name} has {len(lines):,} rows"
     if form.tells_name and form.name_in(lines[0]) != path.stem:
-        return b"", f"{path.name} says that it is of another clip"
+        return b"", f"{path.name} does not begin with its name, as {first.name} does"
     return lines[0], ""
 
 

@@ -149,9 +149,11 @@ def fields_of(path: Path, line: bytes, separator: str, quote: str) -> list[str]:
     """The cells of one line."""
     try:
         text = line.decode()
+        return next(csv.reader([text], delimiter=separator, quotechar=quote))
     except UnicodeDecodeError as error:
         raise BadData(f"{path} is not UTF-8 text ({error}).") from error
-    return next(csv.reader([text], delimiter=separator, quotechar=quote))
+    except csv.Error as error:
+        raise BadData(f"{path} is no table of numbers with an id a row ({error}).") from error
 
 
 def _is_number(cell: str) -> bool:
