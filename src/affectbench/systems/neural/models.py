@@ -15,9 +15,9 @@ from affectbench.systems.training import check_part
 from affectbench.types import Floats, Part, Progress, Task
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
-    from affectbench.systems.neural.batches import Data
+    from affectbench.systems.neural.batches import Batch, Data
     from affectbench.systems.neural.losses import Loss
 
 
@@ -96,6 +96,17 @@ class WaveModel:
         """How it is trained."""
         raise NotImplementedError
 
+    def data(self, part: Part) -> Data:
+        """A part with labels, to be heard in batches."""
+        from affectbench.systems.neural.batches import Data
+
+        return Data(part, targets=targets(self.task, part), crop=self.plan().crop)
+
+    def through(self, net: nn.Module, batch: Batch) -> Tensor:
+        """[n, C]: what the network says of a batch."""
+        output: Tensor = net(batch.waves, batch.samples)
+        return output
+
     def fit(self, train: Part, dev: Part) -> WaveModel:
         """Train, with dev to choose the epoch on.
 
@@ -106,7 +117,6 @@ class WaveModel:
             MissingExtra: torch is not installed.
         """
         torch = import_torch()
-        from affectbench.systems.neural.batches import Data
         from affectbench.systems.neural.loop import Training, precision
 
         check_part(self.task, "train", train)
@@ -114,9 +124,7 @@ class WaveModel:
         if self.official:
             check_none_blank(train=train, dev=dev)
         where, plan = device(), self.plan()
-        heard = [
-            Data(part, targets=targets(self.task, part), crop=plan.crop) for part in (train, dev)
-        ]
+        heard = [self.data(part) for part in (train, dev)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             net = self.network()
@@ -138,6 +146,7 @@ class WaveModel:
             train=heard[0],
             dev=heard[1],
             seed=self.seed,
+            through=self.through,
         )
         self._report |= training.run(self._work, self._progress)
         self.net = net
@@ -155,7 +164,7 @@ class WaveModel:
 
         where = device()
         with gpu_trouble():
-            return predict(self.net.to(where), Data(part), where)
+            return predict(self.net.to(where), Data(part), where, through=self.through)
 
     def report(self) -> dict[str, Any]:
         """Epochs, the one kept, why it stopped, and loss and metric after each epoch."""
