@@ -69,7 +69,8 @@ def read_folder(
             with cells that are no finite number; all of them in one message.
         AffectBenchError: the cache cannot be written.
     """
-    paths = sorted(path for path in folder.iterdir() if path.suffix.casefold() == ".csv")
+    found = (path for path in folder.iterdir() if path.suffix.casefold() == ".csv")
+    paths = sorted(found, key=lambda path: path.name)
     if not paths:
         inside = sorted(path.name for path in folder.iterdir() if path.is_dir())
         hint = f" It has the folders {listing(inside)}: name one of them." if inside else ""
