@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from affectbench import store
 from affectbench.errors import AffectBenchError, BadData, MissingData, MissingExtra, listing
-from affectbench.features.embeddings.models import CARD, MODELS, PretrainedModel
+from affectbench.features.embeddings.models import CARD, MODELS, PICTURES, PretrainedModel
 from affectbench.types import Progress
 
 CONFIG: Final = "config.json"
@@ -74,19 +74,19 @@ class Checkpoint:
 
 
 def source_of(model: str | Path, revision: str | None = None) -> Source:
-    """What is meant by ``model``: first a row of MODELS, by name or id; then a folder; then an id.
+    """What is meant by ``model``: a row by name or id, else a folder, else an id on the hub.
+
+    Rows are those of MODELS and PICTURES.
 
     Raises:
         UnknownName: it is none of the three.
         AffectBenchError: a revision is asked of a folder.
     """
     if isinstance(model, str):
-        if model in MODELS:
-            row = MODELS[model]
-            return Source(row.name, row.id, revision=revision, row=row)
-        known = next((row for row in MODELS.values() if row.id == model), None)
+        rows = (*MODELS.values(), *PICTURES.values())
+        known = next((row for row in rows if model in (row.name, row.id)), None)
         if known is not None:
-            return source_of(known.name, revision)
+            return Source(known.name, known.id, revision=revision, row=known)
     folder = Path(model).expanduser()
     is_id = isinstance(model, str) and HUB_ID.fullmatch(model) is not None
     if is_id and not (folder / CONFIG).is_file():

@@ -15,6 +15,7 @@ from affectbench.rows import Table
 
 WAV2VEC: Final = Grid.of_convolutions((10, 3, 3, 3, 3, 2, 2), (5, 2, 2, 2, 2, 2, 2))
 WHISPER: Final = Grid(field=1, stride=320)  # clips are padded to the window: no least length
+WINDOW: Final = 480_000  # samples that Whisper hears at once: 30 s
 CARD: Final = "see the model's card"  # a licence that is not known for certain here
 LIBRISPEECH: Final = "960 h of English audiobooks (LibriSpeech)"
 LIBRI_LIGHT: Final = "60,000 h of English audiobooks (Libri-Light)"
@@ -36,6 +37,7 @@ class PretrainedModel:
     megabytes: int  # to download, about
     source: str
     grid: Grid = WAV2VEC
+    window: int = 0  # samples to which every clip is padded; 0: none
 
 
 MODELS: Final[Table[PretrainedModel]] = Table(
@@ -120,6 +122,7 @@ MODELS: Final[Table[PretrainedModel]] = Table(
         megabytes=3_087,
         source="Radford et al. 2022, arXiv:2212.04356",
         grid=WHISPER,
+        window=WINDOW,
     ),
     PretrainedModel(
         name="voc2vec-hubert",
@@ -173,5 +176,24 @@ MODELS: Final[Table[PretrainedModel]] = Table(
         trained_on=f"{LIBRI_LIGHT}; then phoneme labels of CommonVoice in many languages",
         megabytes=1_264,
         source="Xu et al. 2021, arXiv:2109.11680",
+    ),
+)
+
+# Networks of pictures, here of spectrograms: found and fetched as the others, and no embeddings.
+PICTURES: Final[Table[PretrainedModel]] = Table(
+    "pretrained model of pictures",
+    PretrainedModel(
+        name="resnet-50",
+        title="ResNet-50 v1.5",
+        id="microsoft/resnet-50",
+        family="resnet",
+        dim=2048,
+        layers=50,
+        norm="",
+        licence="Apache-2.0",
+        trained_on="1.28 million photographs of 1,000 classes (ImageNet-1k)",
+        megabytes=103,
+        source="He et al. 2015, arXiv:1512.03385",
+        grid=Grid(field=512, stride=256),  # of the spectrogram that is drawn
     ),
 )
