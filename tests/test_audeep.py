@@ -13,6 +13,7 @@ import torch
 
 from affectbench import store
 from affectbench.audio import prepare_all
+from affectbench.device import one_thread
 from affectbench.errors import AffectBenchError, BadData, MissingData, MissingExtra
 from affectbench.features import audeep as ours
 from affectbench.features import audeep_network as networks
@@ -26,7 +27,7 @@ SMALL = {"units": 6, "layers": 2, "epochs": 3, "batch": 8, "levels": (-30, -60),
 
 @pytest.fixture(autouse=True)
 def single_thread():
-    with networks.one_thread():
+    with one_thread():
         yield
 
 

@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.svm import LinearSVC
 
+from affectbench.device import import_torch
 from affectbench.errors import AffectBenchError, BadData, MissingExtra
 from affectbench.features import FEATURES
 from affectbench.metrics import METRICS
@@ -423,7 +424,7 @@ def test_mlp_sound_restores_the_best_epoch_and_official_keeps_the_last(monkeypat
         report = model.report()
         assert (report["epochs"], report["best_epoch"], report["kept_epoch"]) == (epochs, 2, kept)
         monkeypatch.undo()
-        loss = mlp.squared_loss(*map(mlp.import_torch().tensor, (model.predict(dev), dev.labels)))
+        loss = mlp.squared_loss(*map(import_torch().tensor, (model.predict(dev), dev.labels)))
         np.testing.assert_allclose(loss, report["curve"][kept - 1]["dev_loss"], rtol=1e-5)
         assert value(of, dev, model.predict(dev)) > 0
 
@@ -455,7 +456,7 @@ def test_mlp_masks_blank_labels_in_sound_mode_only() -> None:
 
 
 def test_masked_loss_is_the_plain_one_over_known_labels() -> None:
-    torch = mlp.import_torch()
+    torch = import_torch()
     prediction = torch.tensor([[0.1, 0.9], [0.4, 0.2]], requires_grad=True)
     truth = torch.tensor([[0.3, float("nan")], [0.8, 0.5]])
     loss = mlp.masked_loss(prediction, truth)
@@ -492,7 +493,7 @@ def test_mlp_refuses_labels_that_a_sigmoid_cannot_reach() -> None:
 
 
 def test_mlp_leaves_threads_and_the_global_generator_alone() -> None:
-    torch = mlp.import_torch()
+    torch = import_torch()
     train, dev, _ = problem("regression")
     torch.manual_seed(5)
     state, threads = torch.get_rng_state(), torch.get_num_threads()

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import boards, folders, judging, reports, runs, scores, submit
+from affectbench.cli import boards, folders, judging, reports, runs, scores, submit, tables
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -32,7 +32,7 @@ for verb in (
         folders.audit,
         folders.export,
     ),
-    *(boards.board, boards.reproduce),
+    *(boards.board, tables.reproduce),
     *(judging.seal, judging.judge, judging.verify),
 ):
     app.command()(verb)

@@ -209,12 +209,22 @@ def export(
     typer.echo(export_clips(row, data_of(data, row), out, to))
 
 
-def get(corpus: Name, data: Data = None, quiet: Quiet = False) -> None:
-    """Download an open corpus from its published home; say how to get a gated one."""
+def get(
+    name: Annotated[str, typer.Argument(help="A corpus, or a pretrained model: see list models.")],
+    data: Data = None,
+    quiet: Quiet = False,
+) -> None:
+    """Download an open corpus or a pretrained model; say how to get a gated corpus."""
     from affectbench.corpora import CORPORA
     from affectbench.download import get as download
 
-    row = CORPORA[corpus]
+    if name not in CORPORA and ("/" in name or name in fetchable()):
+        from affectbench.features import fetch
+
+        with progress_bar(quiet) as bar:
+            typer.echo(fetch(name, progress=bar))
+        return
+    row = CORPORA[name]
     folder = Path() if row.access == "gated" else data_of(data, row)
     with progress_bar(quiet) as bar:
         files = download(row, folder, progress=bar)
@@ -222,6 +232,14 @@ def get(corpus: Name, data: Data = None, quiet: Quiet = False) -> None:
         typer.echo(file)
     if row.access_how:
         typer.echo(row.access_how)
+
+
+def fetchable() -> list[str]:
+    """Names of the pretrained models."""
+    from affectbench.features import MODELS
+    from affectbench.features.embeddings.models import PICTURES
+
+    return [*MODELS, *PICTURES]
 
 
 def twin(

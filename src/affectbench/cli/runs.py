@@ -12,6 +12,7 @@ from affectbench.cli.boards import show_boards
 from affectbench.cli.scores import Draws, Interval, Method, scoring_of, tell
 from affectbench.cli.terminal import (
     Data,
+    Device,
     Json,
     Out,
     Quiet,
@@ -26,11 +27,11 @@ from affectbench.errors import MissingData
 
 def list_rows(
     kind: Annotated[
-        str, typer.Argument(help="corpora, tasks, features, systems, recipes or metrics")
+        str, typer.Argument(help="corpora, tasks, features, systems, recipes, models or metrics")
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """What there is: corpora, tasks, feature sets, systems and metrics."""
+    """What there is: corpora, tasks, feature sets, systems, recipes, models and metrics."""
     tables = all_tables()
     if kind and kind not in tables:
         raise MissingData(f"Nothing is listed as '{kind}'. There are: {', '.join(tables)}.")
@@ -47,7 +48,7 @@ def list_rows(
 def all_tables() -> dict[str, Any]:
     """The tables by the word that the command line uses for them."""
     from affectbench.corpora import CORPORA
-    from affectbench.features import FEATURES
+    from affectbench.features import FEATURES, MODELS
     from affectbench.metrics import METRICS
     from affectbench.systems import RECIPES, SYSTEMS
     from affectbench.tasks import TASKS
@@ -58,6 +59,7 @@ def all_tables() -> dict[str, Any]:
         "features": FEATURES,
         "systems": SYSTEMS,
         "recipes": RECIPES,
+        "models": MODELS,
         "metrics": METRICS,
     }
 
@@ -124,6 +126,7 @@ def run(
     interval: Interval = None,
     method: Method = "auto",
     workers: Workers = None,
+    device: Device = None,
     keep_going: Annotated[
         bool,
         typer.Option(
@@ -137,10 +140,11 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a system on a task: fit on train, choose on dev, predict, score with intervals, store."""
+    from affectbench.device import use_device
     from affectbench.protocols import run as run_task
 
     chosen, recipe = task_of(task), system_of(system, features)
-    with progress_bar(quiet or as_json) as progress:
+    with use_device(device), progress_bar(quiet or as_json) as progress:
         result = run_task(
             chosen,
             recipe,

@@ -23,6 +23,9 @@ Data = Annotated[Path | None, typer.Option("--data", help="Root of the corpus fo
 Out = Annotated[Path, typer.Option("--out", help="Folder of results.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="No progress on the terminal.")]
+Device = Annotated[
+    str | None, typer.Option("--device", help="Of networks: cpu, cuda; the GPU if there is one.")
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; one a core.")]
 
 
@@ -81,7 +84,8 @@ def features_of(name: str) -> FeatureSet:
     ``path/to/file.py:NAME`` is an object, a path to a file or folder of numbers is read by clip, a
     folder with a ``config.json`` and anything like ``owner/model`` is a pretrained model.
     """
-    from affectbench.features import FEATURES, embedding, given
+    from affectbench.features import FEATURES, embedding
+    from affectbench.features.given import given
 
     path = Path(name)
     if ".py:" in name:

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 from affectbench import store
 from affectbench.audio.shards import DAMAGED
 from affectbench.audio.waves import Waves
+from affectbench.device import device, import_torch, one_thread
 from affectbench.errors import BadData, MissingData
 from affectbench.features.audeep_network import (
     GRADIENT,
@@ -49,10 +50,7 @@ from affectbench.features.audeep_network import (
     LEARNING_RATE,
     Settings,
     codes,
-    device,
-    import_torch,
     network,
-    one_thread,
     train,
 )
 from affectbench.features.mel import Mel, log_mel

@@ -13,8 +13,7 @@ Nothing here touches the global random state, so that levels can be trained side
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectbench import store
-from affectbench.errors import AffectBenchError, MissingExtra
+from affectbench.device import device
+from affectbench.errors import AffectBenchError
 
 if TYPE_CHECKING:
     import torch
@@ -66,39 +66,6 @@ class Settings:
     def dim(self) -> int:
         """D: the codes of all levels side by side."""
         return len(self.levels) * self.code
-
-
-def import_torch() -> Any:
-    """The module ``torch``.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtra("torch", "neural") from error
-    return torch
-
-
-def device() -> torch.device:
-    """The first GPU, else the CPU."""
-    import torch
-
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for each of torch's operations: the same sums whatever the number of cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def network(bands: int, settings: Settings) -> nn.ModuleDict:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from affectbench.errors import AffectBenchError, BadData, MissingExtra, listing
+from affectbench.device import import_torch, one_thread
+from affectbench.errors import AffectBenchError, BadData, listing
 from affectbench.systems.training import (
     check_features,
     check_part,
@@ -346,29 +346,3 @@ def check_none_blank(**parts: Part) -> None:
                 f"{len(names):,} clips of {name} have blank labels: {listing(names)}. The official "
                 "mode cannot mask them, as the published code does not: use the mode 'sound'."
             )
-
-
-def import_torch() -> Any:
-    """The module ``torch``.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise MissingExtra("torch", "neural") from error
-    return torch
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One thread for torch, so that sums add up in the same order whatever the number of cores."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

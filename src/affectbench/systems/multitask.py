@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from affectbench.device import import_torch, one_thread
 from affectbench.errors import BadData
 from affectbench.systems.mlp import (
     BATCH,
@@ -22,9 +23,7 @@ from affectbench.systems.mlp import (
     check_loss,
     check_none_blank,
     head,
-    import_torch,
     masked_loss,
-    one_thread,
     trunk,
 )
 from affectbench.systems.multitask_step import Head, Trainer

@@ -6,8 +6,11 @@ from typing import Final
 
 from affectbench.rows import Table
 from affectbench.systems import linear
+from affectbench.systems.floors import MAJORITY, MEAN_LABEL
 from affectbench.systems.linear import LinearSVM
 from affectbench.systems.mlp import SETTINGS, FeatureMLP
+from affectbench.systems.multitask import MULTITASK
+from affectbench.systems.personal import FEWSHOT_ZSCORE
 from affectbench.types import Recipe, Task
 
 MLP_SEEDS: Final = (101, 102, 103, 104, 105)  # the first five of the pool of A-VB, 101-110
@@ -38,4 +41,6 @@ MLP: Final = Recipe(
     source="A-VB 2022 baseline, arXiv:2207.03572; workshop paper, Table 7",
 )
 
-RECIPES: Final[Table[Recipe]] = Table("recipe", LINEAR_SVM, MLP)
+RECIPES: Final[Table[Recipe]] = Table(
+    "recipe", LINEAR_SVM, MLP, MULTITASK, FEWSHOT_ZSCORE, MEAN_LABEL, MAJORITY
+)

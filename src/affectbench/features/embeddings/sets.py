@@ -10,13 +10,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
+from affectbench.device import device as default_device
 from affectbench.errors import AffectBenchError, BadData, MissingExtra
 from affectbench.features.embeddings.embedder import OVERLAP, Embedder
-from affectbench.features.embeddings.families import RATE_HZ, read_anatomy
+from affectbench.features.embeddings.families import RATE_HZ, Anatomy, read_anatomy
 from affectbench.features.embeddings.hub import Checkpoint, Source, find, source_of
 from affectbench.features.embeddings.models import CARD, MODELS, PretrainedModel
 from affectbench.features.embeddings.network import Network
 from affectbench.features.embeddings.pooling import POOLINGS, Pooling, column_names
+from affectbench.rows import Table
 from affectbench.types import Batch, FeatureSet
 
 CHUNK_S: Final = 30.0
@@ -40,6 +42,7 @@ class _Request:
     dim: int
     depth: int
     field: int
+    window: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,7 @@ class _About:
     dim: int
     depth: int
     field: int
+    window: int  # samples; 0: none
     licence: str
     trained_on: str
     source: str
@@ -63,7 +67,7 @@ def embedding(
     *,
     layer: int | str = "last",
     pooling: Pooling = "mean",
-    chunk_s: float = CHUNK_S,
+    chunk_s: float | None = None,
     name: str | None = None,
     device: str | None = None,
     dtype: str | None = None,
@@ -89,7 +93,8 @@ def embedding(
             deviation. Padding never counts.
         chunk_s: Longer clips are cut into chunks that overlap by a tenth; each frame counts once,
             with half the overlap as context. What a model looks at as a whole (attention, and the
-            group normalisation of base models) is the chunk.
+            group normalisation of base models) is the chunk. None: 30 s, or what the model hears
+            at once where that is less.
         name: Of the feature set; default: that of the model, with what differs from the defaults.
         device: "cpu", "cuda", "cuda:1"; None: a GPU where there is one.
         dtype: "float32", "float16", "bfloat16"; None: half precision on a GPU, else single.
@@ -101,24 +106,22 @@ def embedding(
         BadData: it is half downloaded, of a family that is not known, or its files contradict.
         AffectBenchError: a setting is out of range.
     """
-    _check(pooling, chunk_s, dtype)
+    _check(pooling, dtype)
     source = source_of(model, revision)
     about = _about_row(source.row, revision) if source.row else _about_files(source)
-    if about.field == 1 and chunk_s > CHUNK_S:  # Whisper
-        raise AffectBenchError(
-            f"chunk_s is {chunk_s:g}; a Whisper model hears {CHUNK_S:g} s at most."
-        )
+    chunk_s = _chunk(chunk_s, about)
     layers = _layers(layer, about)
     request = _Request(
         source=source,
         layers=layers,
         pooling=pooling,
-        chunk_s=float(chunk_s),
+        chunk_s=chunk_s,
         device=device,
         dtype=dtype,
         dim=about.dim,
         depth=about.depth,
         field=about.field,
+        window=about.window,
     )
     suffix = f"-layer{layer}" if isinstance(layer, int) else "-all" * (layer == "all")
     pooled = pooling.replace("+", " and ")
@@ -136,26 +139,38 @@ def embedding(
         licence=about.licence,
         source=about.source,
         facts={
+            **({"name": source.row.name} if source.row else {}),
             "model": about.id,
             "revision": about.revision,
             "licence": about.licence,
             "trained_on": about.trained_on,
             "layer": layer,
             "pooling": pooling,
-            "chunk_s": float(chunk_s),
+            "chunk_s": chunk_s,
             **({"stand_in": NONSENSE} if about.stand_in else {}),
         },
     )
 
 
-def _check(pooling: str, chunk_s: float, dtype: str | None) -> None:
+def _check(pooling: str, dtype: str | None) -> None:
     """Settings that no model would take."""
     if pooling not in POOLINGS:
         raise AffectBenchError(f"pooling is {pooling!r}; expected one of {', '.join(POOLINGS)}.")
-    if not LEAST_CHUNK_S <= chunk_s < math.inf:
-        raise AffectBenchError(f"chunk_s is {chunk_s:g}; expected {LEAST_CHUNK_S:g} s or more.")
     if dtype is not None and dtype not in DTYPES:
         raise AffectBenchError(f"dtype is {dtype!r}; expected one of {', '.join(DTYPES)}.")
+
+
+def _chunk(chunk_s: float | None, about: _About) -> float:
+    """Seconds of a chunk."""
+    most = about.window / RATE_HZ or math.inf
+    if chunk_s is None:
+        return min(CHUNK_S, most)
+    if not LEAST_CHUNK_S <= chunk_s <= most or math.isinf(chunk_s):
+        limit = (
+            f" to {most:g} s, all that {about.id} hears at once" if about.window else " s or more"
+        )
+        raise AffectBenchError(f"chunk_s is {chunk_s:g}; expected {LEAST_CHUNK_S:g}{limit}.")
+    return float(chunk_s)
 
 
 def _layers(layer: int | str, about: _About) -> tuple[int, ...]:
@@ -180,6 +195,7 @@ def _about_row(row: PretrainedModel, revision: str | None) -> _About:
         dim=row.dim,
         depth=row.layers,
         field=row.grid.field,
+        window=row.window,
         licence=row.licence,
         trained_on=row.trained_on,
         source=row.source,
@@ -200,6 +216,7 @@ def _about_files(source: Source) -> _About:
         dim=anatomy.dim,
         depth=anatomy.layers,
         field=anatomy.grid.field,
+        window=anatomy.window,
         licence="none needed: random weights" if random else CARD,
         trained_on="nothing" if random else CARD,
         source=anatomy.family.source,
@@ -235,7 +252,7 @@ def _open(request: _Request) -> Batch:
     checkpoint = find(request.source)
     device, dtype = _resources(request)
     anatomy = read_anatomy(checkpoint)
-    _compare(request, checkpoint, (anatomy.dim, anatomy.layers, anatomy.grid.field))
+    _compare(request, checkpoint, anatomy)
     return Embedder(
         Network(checkpoint, anatomy, layers=request.layers, device=device, dtype=dtype),
         anatomy,
@@ -245,11 +262,12 @@ def _open(request: _Request) -> Batch:
     )
 
 
-def _compare(request: _Request, checkpoint: Checkpoint, found: tuple[int, int, int]) -> None:
+def _compare(request: _Request, checkpoint: Checkpoint, anatomy: Anatomy) -> None:
     """The files must be of the model that the row, or the folder before, described."""
-    expected = (request.dim, request.depth, request.field)
+    found = (anatomy.dim, anatomy.layers, anatomy.grid.field, anatomy.window)
+    expected = (request.dim, request.depth, request.field, request.window)
     if found != expected:
-        told = "{0:,} values, {1} layers, {2:,} samples a frame"
+        told = "{:,} values, {} layers, {:,} samples a frame, a window of {:,} samples"
         stand_in = f" It is a stand-in ({NONSENSE})." if checkpoint.stand_in else ""
         raise BadData(
             f"{checkpoint.folder} holds another model than {request.source.name}: found "
@@ -262,11 +280,7 @@ def _resources(request: _Request) -> tuple[str, str]:
     """Device and precision, with the defaults of this machine filled in."""
     device, dtype = request.device, request.dtype
     if device is None:
-        try:
-            import torch
-        except ImportError as error:
-            raise MissingExtra("torch", "embeddings") from error
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+        device = str(default_device())
     return device, dtype or ("float16" if device.startswith("cuda") else "float32")
 
 
@@ -278,4 +292,4 @@ def _transformers() -> str:
         raise MissingExtra("transformers", "embeddings") from error
 
 
-EMBEDDINGS: Final[tuple[FeatureSet, ...]] = tuple(embedding(name) for name in MODELS)
+EMBEDDINGS: Final[Table[FeatureSet]] = Table("embedding", *map(embedding, MODELS))
