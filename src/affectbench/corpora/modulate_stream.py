@@ -55,9 +55,9 @@ def read(root: Path) -> Reading:
         MissingData: there is no ``.tsv``.
         BadData: there are several, or its first line is not the header.
     """
-    table = _table(root)
+    table = find_table(root)
     rows, findings = read_table(table)
-    files, odd = _files(root)
+    files, odd = opus_files(root)
     rows = rows.join(
         files.with_columns(there=True), on="clip", how="left", maintain_order="left"
     ).with_columns(pl.col("there").fill_null(False))
@@ -101,11 +101,11 @@ def read_table(path: Path) -> tuple[pl.DataFrame, list[Finding]]:
     Raises:
         BadData: the first line is not the header.
     """
-    _check_header(path)
-    rows, faults = [_EMPTY_ROWS], [_EMPTY_FAULTS]
-    for block in _blocks(path):
-        good, wrong = _typed(block)
-        rows.append(good)
+    check_header(path)
+    rows, faults = [_EMPTY_ROWS], [NO_FAULTS]
+    for block in blocks(path):
+        good, wrong = typed(block)
+        rows.append(good.drop("transcript"))
         faults.append(wrong)
     table, wrong = pl.concat(rows), pl.concat(faults).sort("line", maintain_order=True)
     findings = []
@@ -131,8 +131,13 @@ def read_table(path: Path) -> tuple[pl.DataFrame, list[Finding]]:
     return table, findings
 
 
-def _table(root: Path) -> Path:
-    """The one table of the folder."""
+def find_table(root: Path) -> Path:
+    """The one table of the folder.
+
+    Raises:
+        MissingData: there is none.
+        BadData: there are several.
+    """
     found = sorted(root.glob("*.tsv"))
     if not found:
         raise MissingData(
@@ -146,8 +151,12 @@ def _table(root: Path) -> Path:
     return found[0]
 
 
-def _check_header(path: Path) -> None:
-    """The line itself is not shown: without a header it may be a transcript."""
+def check_header(path: Path) -> None:
+    """Stop where the first line is not the header.
+
+    Raises:
+        BadData: it is not; the line itself is not shown: it may be a transcript.
+    """
     with path.open("rb") as file:
         first = file.readline(BLOCK_BYTES)
     names = first.decode("utf-8-sig", errors="replace").rstrip("\r\n").split("\t")
@@ -158,7 +167,7 @@ def _check_header(path: Path) -> None:
         )
 
 
-def _blocks(path: Path) -> Iterator[pl.DataFrame]:
+def blocks(path: Path) -> Iterator[pl.DataFrame]:
     """``line`` (number in the file) and ``text`` of every line below the header, in blocks."""
     number = 2
     with path.open("rb") as file:
@@ -171,8 +180,11 @@ def _blocks(path: Path) -> Iterator[pl.DataFrame]:
             number += len(lines)
 
 
-def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Rows of a block that can be used, and its faults: ``line``, ``kind``, ``what``."""
+def typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Rows of a block that can be used, and its faults: ``line``, ``kind``, ``what``.
+
+    The rows still hold their transcripts.
+    """
     fields = pl.col("text").str.count_matches("\t", literal=True) + 1
     lines = block.with_columns(pl.col("text").str.strip_suffix("\r"), fields=fields)
     uneven = pl.col("fields") != len(COLUMNS)
@@ -183,7 +195,6 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         lines.filter(~uneven)
         .select("line", cells.struct.rename_fields(COLUMNS).alias("cells"))
         .unnest("cells")
-        .drop("transcript")
         .with_columns(pl.col(*NUMBERS, "game_metadata").str.strip_chars().replace("", None))
         .with_columns(clip=pl.col("clip_name").str.strip_prefix("./"))
     )
@@ -208,7 +219,7 @@ def _typed(block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         kind = pl.when(number).then(pl.lit(RANGE)).otherwise(pl.lit(NUMBER))
         faults.append(table.filter(wrong).select("line", kind=kind, what=what))
         table = table.with_columns(pl.when(number & inside).then(value).alias(column))
-    return table.select(_EMPTY_ROWS.columns), pl.concat(faults)
+    return table.select(*_EMPTY_ROWS.columns, "transcript"), pl.concat(faults)
 
 
 def _named(rows: pl.DataFrame) -> pl.Series:
@@ -226,8 +237,12 @@ def _finding(kind: str, items: pl.Series, advice: str, *, fatal: bool = True) ->
     return [Finding(kind=kind, items=tuple(items.head(LISTED)), fatal=fatal, advice=advice)]
 
 
-def _files(root: Path) -> tuple[pl.DataFrame, list[Finding]]:
-    """``clip``: paths of all Opus files below root, and files whose names are not UTF-8."""
+def opus_files(root: Path) -> tuple[pl.DataFrame, list[Finding]]:
+    """``clip``: paths of all Opus files below root, and files whose names are not UTF-8.
+
+    Raises:
+        BadData: a folder cannot be read.
+    """
     chunks, foreign = [pl.Series("clip", [], pl.String)], [pl.Series("clip", [], pl.String)]
     for batch in _walk(root):
         good = [name for name in batch if _is_utf8(name)]
@@ -306,9 +321,7 @@ _EMPTY_ROWS: Final = pl.DataFrame(
     | dict.fromkeys(NUMBERS, pl.Float64)
     | {"game_metadata": pl.String}
 )
-_EMPTY_FAULTS: Final = pl.DataFrame(
-    schema={"line": pl.UInt32, "kind": pl.String, "what": pl.String}
-)
+NO_FAULTS: Final = pl.DataFrame(schema={"line": pl.UInt32, "kind": pl.String, "what": pl.String})
 
 SOURCE: Final = "workshop paper, section 2.4"
 NOT_ITS_TABLE: Final = (
