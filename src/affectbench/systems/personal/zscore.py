@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from affectbench.intervals import methods
 from affectbench.splits import SUPPORT
 from affectbench.systems.linear import LinearSVM
+from affectbench.systems.personal.gains import RULE, gain_of
 from affectbench.systems.personal.speakers import (
     Prior,
     Rows,
@@ -25,7 +25,6 @@ from affectbench.systems.training import check_features, check_part
 from affectbench.types import Floats, Part, Recipe, Task
 
 DRAWS: Final = 5  # of support clips, for each clip of dev
-LEVEL: Final = 0.95  # of the interval of a gain, which must be above 0
 PLAIN: Final = "nothing"
 WAYS: Final = {  # what is adapted -> whether features and outputs are
     PLAIN: (False, False),
@@ -42,8 +41,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "shrunk": "k / (k + a); of features a is the variance within over that between speakers of "
     "train, of outputs a is such that the squared error over draws from dev is least",
     "scale": "not by speaker: two clips do not tell a standard deviation",
-    "adapted": "features, outputs, both or nothing: over drawn support clips of dev, the most "
-    f"gain among those whose {LEVEL:.0%} interval, a jackknife by speaker, is above 0",
+    "adapted": f"features, outputs or both: {RULE}",
     "draws": DRAWS,
 }
 
@@ -177,8 +175,7 @@ class SpeakerStatistics:
             for normalised, asked in ((False, self.plain), (True, machine))
         }
         truth = np.concatenate([dev.labels] * DRAWS)
-        place, speakers = numbered(dev.speakers * DRAWS)
-        place = np.where(place < 0, speakers, place)  # the unknown speakers are never left out
+        place, _ = numbered(dev.speakers * DRAWS)
         plain = tried[False].values
         outputs = self.task.target.outputs
         none = np.full(outputs, np.inf)
@@ -191,10 +188,10 @@ class SpeakerStatistics:
             if shifted:
                 offset, strength = _fitted(tried[normalised], truth, place, shots)
                 values = self._bounded(values + offset)
-            gain, low, high = self._gain(truth, values, plain, place, speakers)
-            told[name] = {"gain": gain, "low": low, "high": high}
-            if low > 0 and gain > most:
-                most = gain
+            found = gain_of(self.task, truth, values, plain, place)
+            told[name] = found._asdict()
+            if found.low > 0 and found.gain > most:
+                most = found.gain
                 asked = machine if normalised else self.plain
                 best = Way(asked, normalised, strength, {"adapted": name})
         report = {"adapted": PLAIN, **best.report, "on_dev": told}
@@ -223,26 +220,6 @@ class SpeakerStatistics:
             found.append((values, *mean_of(errors.reshape(-1, sizes[2]), within)))
         return Tried(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
-    def _gain(
-        self, truth: Any, values: Floats, plain: Floats, place: Rows, speakers: int
-    ) -> tuple[float, float, float]:
-        """By how much values are better than the plain ones, with an interval by speaker."""
-        metric = self.task.metric
-        counts = np.ones((speakers + 1, speakers + 1), dtype=np.uint8)
-        counts[np.arange(speakers), np.arange(speakers)] = 0  # the last row: all speakers
-        both = []
-        for given in (values, plain):
-            told = given.argmax(axis=1) if self.task.target.kind == "classification" else given
-            each = metric.resampled(truth, told, place, counts, self.task.target.outputs)
-            both.append(metric.combine(each))
-        gains = (both[0] - both[1]) * (1 if metric.high >= metric.low else -1)
-        value, alone = float(gains[-1]), gains[:-1]
-        if not np.isfinite(gains).all() or speakers < 2:
-            return value, *methods.NO_BOUNDS
-        strata = np.zeros(speakers, dtype=np.intp)
-        low, high = methods.jackknife(value, alone, LEVEL, strata, (-np.inf, np.inf))
-        return value, low, high
-
     def _bounded(self, values: Floats) -> Floats:
         """Values [n, C] within the range of the labels; scores of classes as they are."""
         target = self.task.target
@@ -258,7 +235,7 @@ def _fitted(tried: Tried, truth: Floats, place: Rows, shots: int) -> tuple[Float
     """
     error = truth - tried.values
     full = (tried.count == shots) & ~np.isnan(error)
-    groups = int(place.max()) + 1
+    groups = int(place.max()) + 2  # the last one: unknown speakers, who have no support
     moments = []
     for product in (error * tried.error, np.square(tried.error)):
         sums = np.zeros((groups, error.shape[1]))
