@@ -39,6 +39,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from affectbench import store
+from affectbench.device import checked
+from affectbench.device import device as default_device
 from affectbench.errors import AffectBenchError, BadData, MissingData, MissingExtra, listing
 from affectbench.features.embeddings.hub import (
     CONFIG,
@@ -52,7 +54,7 @@ from affectbench.features.embeddings.hub import (
     source_of,
 )
 from affectbench.features.embeddings.models import CARD, PICTURES
-from affectbench.features.embeddings.network import quiet, torch_device
+from affectbench.features.embeddings.network import quiet
 from affectbench.features.mel import Mel, log_mel
 from affectbench.types import Batch, FeatureSet
 
@@ -75,7 +77,7 @@ def deepspectrum(folder: str | Path | None = None, *, device: str | None = None)
 
     Args:
         folder: Of another ResNet, with config.json, preprocessor_config.json and weights.
-        device: "cpu", "cuda", "cuda:1"; None: a GPU where there is one.
+        device: "cpu", "cuda", "cuda:1"; None: that of the run.
 
     Raises:
         MissingData: there is no such folder.
@@ -235,7 +237,7 @@ def _open(source: Source, dim: int, device: str | None) -> Batch:
     network = _load(checkpoint)  # tells of packages that are missing
     import torch
 
-    at = torch_device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    at = checked(device) if device else default_device()
     network.to(at)
 
     def batch(waves: Sequence[NDArray[np.int16]]) -> NDArray[np.float32]:
