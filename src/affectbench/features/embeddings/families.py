@@ -112,18 +112,20 @@ def read_anatomy(checkpoint: Checkpoint) -> Anatomy:
         preprocessor = getattr(transformers, family.preprocessor).from_pretrained(
             folder, local_files_only=True
         )
-    except (OSError, ValueError, TypeError, KeyError) as error:
+    # Errors of many kinds, by version: of files, of values, of the checks of huggingface_hub.
+    except Exception as error:
         raise BadData(f"{folder}: the configuration cannot be read ({error}).") from error
     if preprocessor.sampling_rate != RATE_HZ:
         raise BadData(
             f"{folder}: the model hears {preprocessor.sampling_rate:,} Hz; waves are prepared at "
             f"{RATE_HZ:,} Hz. Choose a model of that rate."
         )
-    read = _spectrogram if family.name == "whisper" else _convolutions
-    return read(folder, family, config, preprocessor)
+    if family.name == "whisper":
+        return _spectrogram(folder, family, config, preprocessor)
+    return _convolutions(family, config, preprocessor)
 
 
-def _convolutions(folder: Path, family: Family, config: Any, preprocessor: Any) -> Anatomy:
+def _convolutions(family: Family, config: Any, preprocessor: Any) -> Anatomy:
     """Of the families that hear the wave."""
     # Group normalisation of the first convolution runs over time, the padding included; several
     # convolutions of positions, and a batch normalisation before them, carry what padding became
@@ -133,11 +135,6 @@ def _convolutions(folder: Path, family: Family, config: Any, preprocessor: Any) 
         and family.name != "data2vec-audio"
         and not getattr(config, "conv_pos_batch_norm", False)
     )
-    if len(config.conv_kernel) != len(config.conv_stride):
-        raise BadData(
-            f"{folder}: {CONFIG} names {len(config.conv_kernel)} kernels and "
-            f"{len(config.conv_stride)} strides of convolutions; expected as many of both."
-        )
     return Anatomy(
         family=family,
         config=config,
