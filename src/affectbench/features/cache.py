@@ -21,6 +21,7 @@ from affectbench.audio import pool
 from affectbench.audio.shards import DAMAGED, read_wave
 from affectbench.audio.waves import Waves
 from affectbench.errors import AffectBenchError, BadData, listing
+from affectbench.features.joined import concatenated
 from affectbench.types import Batch, Extractor, FeatureSet, Progress
 
 SHARD_ROWS: Final = 128
@@ -51,7 +52,8 @@ def extract(
 
     ``progress`` is told the stage "extract", in different waves. Clips shorter than
     ``features.min_samples`` are padded with zeros at their end. A feature set with ``many`` is
-    computed in this process, in the order of the waves; one with ``learn`` is learnt first.
+    computed in this process, in the order of the waves; one with ``learn`` is learnt first; of one
+    with ``parts`` each part is extracted as if alone, and what was computed or read is summed.
 
     Raises:
         BadData: the extractor failed or gave NaN on some clips; all of them are named, and the
@@ -60,6 +62,12 @@ def extract(
         AffectBenchError: another sampling rate is needed, the cache cannot be written, or a
             worker died; finished rows are kept.
     """
+    if features.parts:
+        parts = [
+            extract(part, waves, workers=workers, cache=cache, progress=progress)
+            for part in features.parts
+        ]
+        return _side_by_side(features, parts)
     if features.rate_hz != waves.rate_hz:
         raise AffectBenchError(
             f"Feature set '{features.name}' needs {features.rate_hz:,} Hz; waves are prepared at "
@@ -95,6 +103,21 @@ def extract(
         computed=total - cached,
         cached=cached,
         damaged=tuple(path.name for path in damaged),
+        features=features,
+    )
+
+
+def _side_by_side(features: FeatureSet, parts: Sequence[Extraction]) -> Extraction:
+    """Extractions of the parts as one; of parts that were learnt the set is of what was learnt."""
+    extracted = tuple(part.features for part in parts)
+    if any(now is not before for now, before in zip(extracted, features.parts, strict=True)):
+        features = concatenated(*extracted, name=features.name, title=features.title)
+    return Extraction(
+        values=np.concatenate([part.values for part in parts], axis=1),
+        padded=tuple(dict.fromkeys(path for part in parts for path in part.padded)),
+        computed=sum(part.computed for part in parts),
+        cached=sum(part.cached for part in parts),
+        damaged=tuple(name for part in parts for name in part.damaged),
         features=features,
     )
 
