@@ -62,8 +62,12 @@ def read(task: Task, root: Path, *, keep_going: bool = False) -> tuple[pl.DataFr
             f"{task.name} needs the label columns {listing(absent)}, and no label file in "
             f"{root} has them. Expected: {task.corpus.layout}."
         )
-    clips = splits.apply(task.split, clips)
-    findings = [*reading.findings, *splits.audit(task.split, clips)]
+    before, clips = clips, splits.apply(task.split, clips)
+    findings = [
+        *reading.findings,
+        *splits.unused(task.split, before, clips),
+        *splits.audit(task.split, clips),
+    ]
     gate(findings, keep_going=keep_going)
     check_labels(task, clips)
     return clips, findings

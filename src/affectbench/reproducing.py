@@ -233,7 +233,7 @@ def _measured(
     value = None if score is None else score["value"]
     reason = _why_not(cell, task, system, found, stand_ins)
     if not reason and score is not None and (value is None or score["low"] is None):
-        reason = "undefined here: see the result"
+        reason = "no interval: there are too few groups to resample, or the value is undefined"
     verdict: Verdict = "not compared"
     if not reason and score is not None and cell.value is not None:
         verdict = "inside" if score["low"] <= cell.value <= score["high"] else "outside"
@@ -251,12 +251,10 @@ def _measured(
 
 def _same_scale(key: str, task: Task) -> bool:
     """Whether a reading is one of the ranking metric's own measure."""
-    return key.split(".")[0] == task.metric.name
+    return key.split(".", maxsplit=1)[0] == task.metric.name
 
 
-def _why_not(
-    cell: Published, task: Task, system: System, found: Stored, stand_ins: bool
-) -> str:
+def _why_not(cell: Published, task: Task, system: System, found: Stored, stand_ins: bool) -> str:
     """Why the printed value cannot be held against the measured one; "" where it can."""
     if stand_ins and any(stand_in_of(one.features) for one in members(system) or [system]):
         return "random weights stand in for the pretrained model"
@@ -279,7 +277,7 @@ def _score(
     readings: dict[str, Mapping[str, Any]] = dict(scores)
     if task.metric.parts:
         for key in _by_preference(scores):
-            readings |= {part: s for part, s in scores[key].get("outputs", {}).items()}
+            readings |= scores[key].get("outputs", {})
     of_kind = [key for key in _by_preference(readings) if key.split(".")[0] == cell.metric]
     key = cell.key if cell.key in readings else next(iter(of_kind), cell.key)
     score = readings.get(key)
@@ -296,4 +294,3 @@ def _by_preference(keys: Sequence[str] | Mapping[str, Any]) -> list[str]:
 def failed(cells: Sequence[Cell]) -> list[Cell]:
     """The cells whose printed value lies outside the measured interval."""
     return [cell for cell in cells if cell.verdict == "outside"]
-

@@ -37,7 +37,16 @@ STATES: Final[Mapping[State, str]] = {
 }
 # (table, system as published) -> the row of SYSTEMS that is its recipe, and the mode
 RECIPES: Final[Mapping[tuple[str, str], tuple[str, str]]] = {
+    ("Table 5", "wav2vec2 + SVR"): ("w2v2-msp-svr", "official"),
+    ("Table 5", "ComParE + SVR"): ("compare-svr", "official"),
+    ("Table 5", "late fusion of four"): ("late-fusion", "official"),
+    ("Table 6a", "ComParE + MLP"): ("compare-multitask", "official"),
+    ("Table 6a", "eGeMAPS + MLP"): ("egemaps-multitask", "official"),
     ("Table 7", "ComParE + MLP"): ("compare-mlp", "official"),
+    ("Table 7", "End2You"): ("end2you", "official"),
+    ("Table 10", "wav2vec2 + logistic regression"): ("w2v2-logreg", "sound"),
+    ("Table 10", "HuBERT + logistic regression"): ("hubert-logreg", "sound"),
+    ("Table 10", "early fusion + logistic regression"): ("early-fusion", "sound"),
 }
 MARKERS: Final = ("<!-- coverage -->", "<!-- /coverage -->")
 

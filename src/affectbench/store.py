@@ -9,6 +9,7 @@ import math
 import os
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,6 +69,7 @@ def disk_error(error: OSError, path: Path) -> AffectBenchError:
 
 
 TWIN_MARK = "TWIN.md"  # in the root of a synthetic corpus
+CEILING = "ceiling.json"  # beside it: the best scores that there can be
 
 
 def is_twin(root: Path) -> bool:
@@ -76,10 +78,16 @@ def is_twin(root: Path) -> bool:
 
 
 def keep_twin_mark(root: Path, out: Path) -> None:
-    """What is made of a twin is one: its mark goes along."""
-    if is_twin(root):
-        note = (root / TWIN_MARK).read_bytes()
-        write_atomic(out / TWIN_MARK, lambda file: file.write(note))
+    """What is made of a twin is one: its mark goes along, and its ceiling."""
+    if not is_twin(root):
+        return
+    for name in (TWIN_MARK, CEILING):
+        if (root / name).is_file():
+            write_atomic(out / name, partial(_write, (root / name).read_bytes()))
+
+
+def _write(content: bytes, file: IO[bytes]) -> None:
+    file.write(content)
 
 
 def plain(value: Any) -> Any:

@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from affectbench import splits
-from affectbench.corpora import emogator, hume_prosody, hume_vocalburst, modulate_sonata, ravdess
+from affectbench.corpora import (
+    emogator,
+    hume_prosody,
+    hume_vocalburst,
+    modulate_sonata,
+    ravdess,
+    sonata_splits,
+)
 from affectbench.metrics import METRICS
 from affectbench.rows import Table
 from affectbench.types import Submission, Target, Task
@@ -167,6 +174,15 @@ TASKS: Final[Table[Task]] = Table(
         split=modulate_sonata.TABLE3,
         **UAR,
         source="workshop paper (arXiv:2403.14048), Table 10",
+    ),
+    Task(
+        name="sonata-sentences",
+        title="SONATA: 25 emotions in sentences that were not learnt from",
+        corpus=modulate_sonata.CORPUS,
+        targets=(modulate_sonata.EMOTION,),
+        split=sonata_splits.SENTENCES,
+        **UAR,
+        source="workshop paper (arXiv:2403.14048), section 2.3; the evaluation is ours",
     ),
     Task(
         name="emogator-emotion",

@@ -22,12 +22,16 @@ from affectbench.cli.terminal import (
 from affectbench.store import plain
 
 if TYPE_CHECKING:
-    from affectbench.stream import Policy
+    import polars as pl
+
+    from affectbench.stream import Policy, StreamIndex
 
 app = typer.Typer(
     no_args_is_help=True,
     help="MODULATE-STREAM at scale: index it, query it, pack it into shards.",
 )
+
+SHOWN = ("clip", "duration_s", "game", "child_probability", "female_probability", "transcript")
 
 Children = Annotated[
     bool,
@@ -38,6 +42,13 @@ Children = Annotated[
 Threshold = Annotated[
     float | None,
     typer.Option("--child-threshold", help="Child probability from which a clip is left out: 0.5."),
+]
+Index = Annotated[
+    Path | None,
+    typer.Option("--index", help="Folder of the index; stream-index below --data."),
+]
+Transcripts = Annotated[
+    bool, typer.Option("--transcripts", help="Transcripts too; they are left out otherwise.")
 ]
 KeepGoing = Annotated[
     bool, typer.Option("--keep-going", help="Go on past what is wrong; it is counted and listed.")
@@ -85,6 +96,159 @@ def index(
         tell(told, policy)
     wrong = any(kind not in NOTES for kind in told["faults"])
     raise typer.Exit(int(wrong and not keep_going))
+
+
+@app.command()
+def query(
+    expression: Annotated[
+        str | None,
+        typer.Argument(help="SQL over the table clips: a condition on its columns, or SELECT ..."),
+    ] = None,
+    index_folder: Index = None,
+    data: Data = None,
+    subset: Annotated[str | None, typer.Option("--subset", help="Of this subset alone.")] = None,
+    hours: Annotated[
+        float | None, typer.Option("--hours", help="Draw a sample of so many hours.")
+    ] = None,
+    by: Annotated[
+        str, typer.Option("--by", help="Strata of the sample: some of game,duration,folder.")
+    ] = "game,duration",
+    like: Annotated[
+        Path | None,
+        typer.Option("--like", help="A subset's .json: draw to its limits, after rows were added."),
+    ] = None,
+    save: Annotated[
+        str | None, typer.Option("--save", help="Store the clips as a subset of that name.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Write the rows there, as Parquet.")
+    ] = None,
+    rows: Annotated[int, typer.Option("--rows", min=0, help="Rows to show.")] = 10,
+    transcripts: Transcripts = False,
+    include_children: Children = False,
+    child_threshold: Threshold = None,
+    as_json: Json = False,
+) -> None:
+    """Ask the index a question, or choose clips by a condition, a subset, a number of hours.
+
+    A sample is the same on every machine; a smaller one is a part of a larger one. Saved subsets
+    are tables of their name in later questions.
+    """
+    import polars as pl
+
+    from affectbench.errors import BadData
+    from affectbench.stream import query as ask
+    from affectbench.stream import save_subset, select
+    from affectbench.stream.query import WHOLE
+    from affectbench.stream.subsets import read_definition
+
+    found = opened(index_folder, data)
+    policy = policy_of(include_children, child_threshold)
+    about: dict[str, Any] = {"policy": policy.json()}
+    if expression is not None and WHOLE.match(expression):
+        if subset or save or like or hours is not None:
+            raise BadData(
+                "--subset, --hours, --like and --save are for conditions, such as "
+                "\"game = 'Chess'\"; this is a whole statement."
+            )
+        table = ask(found, expression, policy=policy, transcripts=transcripts)
+    else:
+        chosen = select(
+            found,
+            expression,
+            policy=policy,
+            subset=subset,
+            hours=hours,
+            by=[name for name in by.split(",") if name],
+            drawn=read_definition(like).get("drawn") or {} if like else None,
+        )
+        if save:
+            about |= {"saved": save_subset(found, save, chosen)["name"]}
+        about |= {"clips": len(chosen.clips), "hours": chosen.hours, "hash": chosen.digest}
+        about |= {"excluded": chosen.excluded}
+        table = chosen.clips
+        if transcripts:
+            table = found.with_transcripts(table.lazy()).collect()
+    if out is not None:
+        write_rows(out, table, about["policy"])
+    shown = table.select(pl.col("^(" + "|".join(SHOWN) + ")$")) if "clips" in about else table
+    answer(shown.head(rows), len(table), about, as_json=as_json)
+    if not as_json:
+        remarks_line(policy.line())
+
+
+@app.command()
+def subsets(index_folder: Index = None, data: Data = None, as_json: Json = False) -> None:
+    """Tell which subsets were saved: how many clips, and how they were chosen."""
+    from affectbench.stream import read_subset
+    from affectbench.stream.subsets import subset_names
+
+    found = opened(index_folder, data)
+    saved = [read_subset(found, name) for name in subset_names(found)]
+    if as_json:
+        short = [{**about, "drawn": None} for about in saved]  # limits by stratum fill pages
+        typer.echo(json.dumps(plain(short), indent=2, ensure_ascii=False))
+        return
+    lines = [
+        (
+            about["name"],
+            f"{about['clips']:,}",
+            f"{about['hours_held']:,.1f}",
+            about["policy"]["is_child_probability"],
+            about["digest"][:12],
+            about["where"] or "",
+        )
+        for about in saved
+    ]
+    print_table(("name", "clips", "hours", "children", "hash", "condition"), lines)
+
+
+def opened(index_folder: Path | None, data: Path | None) -> StreamIndex:
+    """The index that the options name: its folder, or that of the corpus it lies in."""
+    from affectbench.corpora import CORPORA
+    from affectbench.stream import StreamIndex
+    from affectbench.stream.index import NAME
+
+    if index_folder is None:
+        index_folder = data_of(data, CORPORA["modulate-stream"]) / NAME
+    return StreamIndex(index_folder)
+
+
+def write_rows(path: Path, table: pl.DataFrame, policy: dict[str, Any]) -> None:
+    """Rows as Parquet that says under which policy they were chosen."""
+    from affectbench import store
+    from affectbench.errors import ResultConflict
+
+    if path.exists():
+        raise ResultConflict(f"{path} is there. Name another file, or remove this one.")
+    metadata = {"policy": json.dumps(policy)}
+    store.write_atomic(path, lambda file: table.write_parquet(file, metadata=metadata))
+
+
+def answer(shown: pl.DataFrame, total: int, about: dict[str, Any], *, as_json: bool) -> None:
+    """The first rows of an answer, and what there is to say about it."""
+    if as_json:
+        told = {**about, "rows_in_all": total, "rows": shown.to_dicts()}
+        typer.echo(json.dumps(plain(told), indent=2, ensure_ascii=False, default=str))
+        return
+    if len(shown):
+        print_table(tuple(shown.columns), [tuple(map(cell, row)) for row in shown.iter_rows()])
+    if total > len(shown):
+        remarks_line(f"{len(shown):,} of {total:,} rows; --rows shows more, --out writes all.")
+    if "clips" in about:
+        remarks_line(
+            f"{about['clips']:,} clips, {about['hours']:,.2f} h, hash {about['hash'][:12]}; "
+            f"{about['excluded']:,} more were left out by the policy."
+        )
+    if "saved" in about:
+        remarks_line(f"Saved as {about['saved']}.")
+
+
+def cell(value: object) -> str:
+    """A value in a table on the terminal."""
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def policy_of(include_children: bool, threshold: float | None) -> Policy:

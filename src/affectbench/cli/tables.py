@@ -106,28 +106,33 @@ def print_cells(cells: Sequence[Cell]) -> None:
 
     width = min(shutil.get_terminal_size().columns, 120)
     reasons = list(dict.fromkeys(cell.reason for cell in cells if cell.reason))
-    for task in dict.fromkeys(cell.task for cell in cells):
-        held = [cell for cell in cells if cell.task == task]
-        typer.echo(f"\n{held[0].table}, {task}")
+    for task, system in dict.fromkeys((cell.task, cell.system) for cell in cells):
+        held = [cell for cell in cells if (cell.task, cell.system) == (task, system)]
+        recipe = f" ({held[0].recipe})" if held[0].recipe else ""
+        typer.echo(f"\n{held[0].table}, {task}: {system}{recipe}")
         ceilings = ["" if cell.ceiling is None else number(cell.ceiling) for cell in held]
         columns: Columns = {
-            "system": ("left", [cell.system for cell in held]),
             "part": ("left", [cell.part for cell in held]),
-            "reading": ("left", [cell.metric for cell in held]),
+            "reading": ("left", [_reading(cell) for cell in held]),
             "printed": ("right", [cell.printed for cell in held]),
             "measured": ("right", [_told(cell, number) for cell in held]),
             "95% interval": ("left", [_bounds(cell) for cell in held]),
             **({"ceiling": ("right", ceilings)} if any(ceilings) else {}),
             "verdict": ("left", [_verdict(cell, reasons) for cell in held]),
         }
-        for line in table(columns, "system", width):
+        for line in table(columns, "reading", width):
             typer.echo(line)
     typer.echo("")
     for mark, reason in enumerate(reasons, 1):
         remarks_line(f"({mark}) {reason}")
-    for cell in cells:
-        if cell.status in ("disputed", "extraction-damaged"):
-            remarks_line(f"{cell.system}, {cell.part}, {cell.printed} is {cell.status}: {cell.note}")
+    doubted = [cell for cell in cells if cell.status in ("disputed", "extraction-damaged")]
+    for note in dict.fromkeys(cell.note for cell in doubted):
+        told = [f"{c.system} {c.part} {c.printed} ({c.status})" for c in doubted if c.note == note]
+        remarks_line(f"{'; '.join(told)}: {note}")
+
+
+def _reading(cell: Cell) -> str:
+    return f"{cell.metric} {cell.output}".rstrip()
 
 
 def _told(cell: Cell, number: Callable[[float | None], str]) -> str:
@@ -137,7 +142,9 @@ def _told(cell: Cell, number: Callable[[float | None], str]) -> str:
 def _bounds(cell: Cell) -> str:
     from affectbench.board.wording import bounds
 
-    return "" if cell.low is None or cell.high is None else bounds(cell.low, cell.high)
+    if cell.measured is None:
+        return ""
+    return "none" if cell.low is None or cell.high is None else bounds(cell.low, cell.high)
 
 
 def _verdict(cell: Cell, reasons: Sequence[str]) -> str:

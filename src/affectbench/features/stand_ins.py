@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from affectbench.features.embeddings import embedding, stand_in
+from affectbench.features.deepspectrum import DEEPSPECTRUM, deepspectrum, stand_in_resnet
+from affectbench.features.embeddings import MODELS, embedding, stand_in
+from affectbench.features.joined import concatenated
 from affectbench.store import cache_root
 from affectbench.types import FeatureSet
 
@@ -12,19 +14,26 @@ from affectbench.types import FeatureSet
 def stand_in_of(features: FeatureSet) -> FeatureSet | None:
     """The same features from a tiny random model of the same family; None where no model is used.
 
-    The model is written to ``<cache>/stand-ins/<name>`` once. Its numbers mean nothing, and its
-    ``facts`` say so.
+    The model is written to ``<cache>/stand-ins`` once. Its numbers mean nothing, and its ``facts``
+    say so.
     """
+    name = f"{features.name}-stand-in"
     if features.parts:
         parts = [stand_in_of(part) for part in features.parts]
         if not any(parts):
             return None
         chosen = [new or old for new, old in zip(parts, features.parts, strict=True)]
-        return replace(features, parts=tuple(chosen), dim=sum(part.dim for part in chosen))
-    model = features.facts.get("name")
-    if not model:
+        return concatenated(*chosen, name=name, title=f"{features.title} (random weights)")
+    folder = cache_root() / "stand-ins"
+    if features.name == DEEPSPECTRUM.name:
+        return replace(deepspectrum(stand_in_resnet(folder / features.name)), name=name)
+    model = features.facts.get("model")
+    row = next((row for row in MODELS.values() if row.id == model), None)
+    if row is None:
         return None
-    folder = cache_root() / "stand-ins" / str(model)
-    if not (folder / "config.json").is_file():
-        stand_in(str(model), folder)
-    return embedding(folder)
+    return embedding(
+        stand_in(row.name, folder / row.name),
+        layer=features.facts["layer"],
+        pooling=features.facts["pooling"],
+        name=name,
+    )

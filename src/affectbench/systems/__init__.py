@@ -4,16 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from affectbench.features import COMPARE, EGEMAPS
+from affectbench.features import COMPARE, DEEPSPECTRUM, EGEMAPS, W2V2_HUBERT
+from affectbench.features.embeddings import EMBEDDINGS
 from affectbench.rows import Table
+from affectbench.systems.floors import DURATION_ONLY, FLOORS, TEXT_ONLY
 from affectbench.systems.linear import from_sklearn
-from affectbench.systems.recipes import LINEAR_SVM, MLP, RECIPES
+from affectbench.systems.recipes import (
+    FEWSHOT_ZSCORE,
+    LINEAR_SVM,
+    LOGREG,
+    MLP,
+    MULTITASK,
+    RECIPES,
+)
 from affectbench.types import Recipe, System
 
 SYSTEMS: Final[Table[System]] = Table(
     "system",
     *(LINEAR_SVM.on(features) for features in (EGEMAPS, COMPARE)),
     *(MLP.on(features) for features in (EGEMAPS, COMPARE)),
+    *(MULTITASK.on(features) for features in (EGEMAPS, COMPARE, DEEPSPECTRUM)),
+    LOGREG.on(EMBEDDINGS["w2v2-base-960h"], name="w2v2-logreg"),
+    LOGREG.on(EMBEDDINGS["hubert-base-ls960"], name="hubert-logreg"),
+    LOGREG.on(W2V2_HUBERT, name="early-fusion"),
+    *FLOORS,
+    DURATION_ONLY,
+    TEXT_ONLY,
+    FEWSHOT_ZSCORE.on(EGEMAPS, name="fewshot-zscore"),
 )
 
 

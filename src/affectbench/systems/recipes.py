@@ -8,6 +8,7 @@ from affectbench.rows import Table
 from affectbench.systems import linear
 from affectbench.systems.floors import MAJORITY, MEAN_LABEL
 from affectbench.systems.linear import LinearSVM
+from affectbench.systems.logistic import LOGREG
 from affectbench.systems.mlp import SETTINGS, FeatureMLP
 from affectbench.systems.multitask import MULTITASK
 from affectbench.systems.personal import FEWSHOT_ZSCORE
@@ -42,5 +43,5 @@ MLP: Final = Recipe(
 )
 
 RECIPES: Final[Table[Recipe]] = Table(
-    "recipe", LINEAR_SVM, MLP, MULTITASK, FEWSHOT_ZSCORE, MEAN_LABEL, MAJORITY
+    "recipe", LINEAR_SVM, MLP, MULTITASK, LOGREG, FEWSHOT_ZSCORE, MEAN_LABEL, MAJORITY
 )
