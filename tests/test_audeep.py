@@ -231,6 +231,18 @@ def test_codes_from_raw_audio_to_the_cache(waves, own_cache):
     assert again.values.tobytes() == found.values.tobytes()
 
 
+def test_a_hundred_clips_at_four_levels(tmp_path):
+    for number in range(100):
+        wave = sound(number, 0.2 + 0.01 * (number % 60))
+        soundfile.write(tmp_path / f"{number:02d}.wav", wave.astype(np.int16), 16_000)
+    waves = prepare_all(sorted(tmp_path.glob("*.wav")), workers=1)
+    features = audeep(units=8, epochs=1, batch=64, seconds=0.8)
+    found = extract(features, waves, workers=1)
+    assert found.values.shape == (100, 4 * 32)
+    assert np.isfinite(found.values).all()
+    assert len(np.unique(found.values, axis=0)) == 100
+
+
 def test_a_code_does_not_depend_on_its_neighbours(waves):
     batch = learnt(waves).many()
     clips = [waves.read(row) for row in range(len(waves))]

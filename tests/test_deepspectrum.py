@@ -12,6 +12,7 @@ import pytest
 import soundfile
 
 from affectbench.audio import prepare_all
+from affectbench.device import one_thread
 from affectbench.errors import AffectBenchError, BadData, MissingData, MissingExtra
 from affectbench.features import deepspectrum as ours
 from affectbench.features import extract
@@ -28,6 +29,12 @@ from affectbench.features.embeddings.hub import find, source_of
 from affectbench.features.mel import log_mel
 
 SECOND = 16_000
+
+
+@pytest.fixture(autouse=True)
+def single_thread():
+    with one_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
