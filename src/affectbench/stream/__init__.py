@@ -9,6 +9,18 @@ Clips that a classifier takes for a child's are left out of everything unless on
 from affectbench.stream.index import StreamIndex
 from affectbench.stream.indexing import build
 from affectbench.stream.policy import Policy
+from affectbench.stream.query import Selection, query, select
+from affectbench.stream.subsets import read_subset, save_subset
 from affectbench.stream.summary import summarise
 
-__all__ = ["Policy", "StreamIndex", "build", "summarise"]
+__all__ = [
+    "Policy",
+    "Selection",
+    "StreamIndex",
+    "build",
+    "query",
+    "read_subset",
+    "save_subset",
+    "select",
+    "summarise",
+]

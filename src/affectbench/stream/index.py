@@ -94,10 +94,12 @@ class StreamIndex:
             transcripts: Add the column ``transcript``.
         """
         rows = pl.scan_parquet(self.folder / CLIPS).filter((policy or Policy()).keeps())
-        if transcripts:
-            texts = pl.scan_parquet(self.folder / TRANSCRIPTS / "*.parquet")
-            rows = rows.join(texts, on="line", how="left", maintain_order="left")
-        return rows
+        return self.with_transcripts(rows) if transcripts else rows
+
+    def with_transcripts(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Rows of this index with the column ``transcript``."""
+        texts = pl.scan_parquet(self.folder / TRANSCRIPTS / "*.parquet")
+        return rows.join(texts, on="line", how="left", maintain_order="left")
 
 
 def read_about(folder: Path) -> dict[str, Any] | None:
