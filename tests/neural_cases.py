@@ -35,8 +35,8 @@ def wave(seconds: float, pitch: float = 0.5, loudness: float = 0.5, seed: int = 
     return (16_000 * (0.05 + 0.95 * loudness) * (tone + 0.01 * noise)).astype(np.int16)
 
 
-def tones(count: int = 16, *, task=TWO, seed: int = 0, shortest: float = 0.25) -> Part:
-    """Tones of 0.25 to 0.6 s: two labels that follow pitch and loudness, or the class the pitch."""
+def tones(count: int = 16, *, task=TWO, seed: int = 0, shortest: float = 0.1) -> Part:
+    """Tones of 0.1 to 0.4 s: two labels that follow pitch and loudness, or the class the pitch."""
     rng = np.random.default_rng(seed)
     known = rng.uniform(size=(count, 2))
     labels = known
@@ -44,7 +44,7 @@ def tones(count: int = 16, *, task=TWO, seed: int = 0, shortest: float = 0.25) -
         labels = np.arange(count) % task.target.outputs
         known[:, 0] = labels / (task.target.outputs - 1)
     waves = [
-        wave(rng.uniform(shortest, 0.6), pitch, loudness, seed=row)
+        wave(rng.uniform(shortest, 0.4), pitch, loudness, seed=row)
         for row, (pitch, loudness) in enumerate(known)
     ]
     ids = tuple(f"clip{row:02d}" for row in range(count))
@@ -62,8 +62,16 @@ def small(kind: type, **changes: object) -> type:
 
 
 def cnn(task=TWO, seed: int = 0, channels: tuple[int, ...] = SMALL, **changes: object):
-    """A small CNN14 of sound mode."""
-    return small(SpectrogramModel, **changes)(task, seed, channels)
+    """A small CNN14 without what keeps it from learning by heart."""
+    from affectbench.systems.neural.cnn import SpectrogramCNN
+
+    class Plain(small(SpectrogramModel, **changes)):
+        def network(self):
+            bounds = super().network().bounds
+            outputs = self.task.target.outputs
+            return SpectrogramCNN(outputs, channels, bounds=bounds, augment=False, dropout=0)
+
+    return Plain(task, seed, channels)
 
 
 def end2you(task=TWO, seed: int = 0, mode: str = "sound", width: float = 0.0625, **changes: object):
