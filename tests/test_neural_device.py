@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from affectbench.device import device, use_device  # noqa: E402
 from affectbench.errors import AffectBenchError  # noqa: E402
-from affectbench.systems.neural.device import device, use_device  # noqa: E402
 
 
 def test_a_gpu_is_used_where_there_is_one(monkeypatch):

@@ -349,7 +349,7 @@ def test_crops_are_random_pieces():
 
 def test_mixed_precision_still_learns(monkeypatch):
     """What a GPU would do, on the CPU."""
-    monkeypatch.setattr(loop, "precision", lambda device, wanted: "bfloat16")
+    monkeypatch.setattr(loop, "precision", lambda where, wanted: "bfloat16")
     part = tones(8)
     told = cnn(epochs=2, batch=8).fit(part, part).report()
     assert np.isfinite([point["train_loss"] for point in told["curve"]]).all()

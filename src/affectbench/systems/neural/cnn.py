@@ -77,7 +77,8 @@ class SpectrogramCNN(nn.Module):
                 nn.init.xavier_uniform_(layer.weight)
             if isinstance(layer, nn.Linear):
                 nn.init.zeros_(layer.bias)
-        self.to(memory_format=torch.channels_last)  # faster, on the CPU by an eighth
+        # Faster, on the CPU by an eighth.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, waves: Tensor, samples: Tensor) -> Tensor:
         """[n, C]: the head on the embedding."""

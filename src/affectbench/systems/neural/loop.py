@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from affectbench import store
+from affectbench.device import device
 from affectbench.errors import AffectBenchError, BadData, listing
 from affectbench.systems.neural import checkpoint
-from affectbench.systems.neural import device as devices
 from affectbench.systems.neural.batches import (
     Data,
     Forward,
@@ -80,7 +80,7 @@ class Training:
         seed: int,
         through: Forward = forward,
     ) -> None:
-        self.device = devices.device()
+        self.device = device()
         self.net = net.to(self.device)
         self.plan = plan
         self.loss = loss
@@ -273,16 +273,16 @@ def schedule(optimiser: torch.optim.Optimizer, plan: Plan) -> Any:
     return schedules.ConstantLR(optimiser, factor=1.0)
 
 
-def mixed_precision(device: torch.device, wanted: bool) -> torch.autocast:
+def mixed_precision(where: torch.device, wanted: bool) -> torch.autocast:
     """bfloat16 inside, where it is wanted and the GPU has it."""
     return torch.autocast(
         device.type, torch.bfloat16, enabled=precision(device, wanted) != "float32"
     )
 
 
-def precision(device: torch.device, wanted: bool) -> str:
+def precision(where: torch.device, wanted: bool) -> str:
     """The precision that convolutions and products are computed in."""
-    has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    has = where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if wanted and has else "float32"
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from affectbench.systems.mlp import check_none_blank, import_torch
-from affectbench.systems.neural.device import device
+from affectbench.device import device, import_torch
+from affectbench.systems.mlp import check_none_blank
 from affectbench.systems.neural.plan import Plan
 from affectbench.systems.training import check_part
-from affectbench.types import Floats, Part, Progress, Task
+from affectbench.types import Floats, Part, Progress, Recipe, Task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,6 +53,13 @@ CNN_SOUND: Final = Plan(
 )
 CNN14_CHANNELS: Final = (64, 128, 256, 512, 1024, 2048)
 CNN10_CHANNELS: Final = (64, 128, 256, 512)
+CNN14_SMALL_CHANNELS: Final = tuple(count // 4 for count in CNN14_CHANNELS)
+CNN_SETTINGS: Final[Mapping[str, Any]] = {
+    "input": "log-mel of 64 bands, 50 to 8,000 Hz, every 0.01 s",
+    "augmentation": "SpecAugment; crops of 2.5 s",
+    "loss": "CCC, or cross-entropy with balanced classes and labels smoothed by 0.1",
+    **asdict(CNN_SOUND),
+}
 
 
 class WaveModel:
@@ -263,4 +271,47 @@ def cnn10(task: Task, seed: int, _mode: str) -> SpectrogramModel:
 
 def cnn14_small(task: Task, seed: int, _mode: str) -> SpectrogramModel:
     """CNN14 at a quarter of its width."""
-    return SpectrogramModel(task, seed, tuple(count // 4 for count in CNN14_CHANNELS))
+    return SpectrogramModel(task, seed, CNN14_SMALL_CHANNELS)
+
+
+END2YOU: Final = Recipe(
+    name="end2you",
+    suffix="end2you",
+    title="End2You",
+    build=End2You,
+    modes=("sound", "official"),
+    extra="neural",
+    settings={
+        "network": "emo18 on frames of 0.1 s, 2 LSTM layers of 256, the last frame",
+        "official": asdict(E2Y_OFFICIAL),
+        "sound": asdict(E2Y_SOUND),
+    },
+    source="A-VB 2022 baseline, arXiv:2207.03572; workshop paper, Table 7",
+)
+CNN14: Final = Recipe(
+    name="cnn14-ccc",
+    suffix="cnn14",
+    title="CNN14 with CCC loss",
+    build=cnn14,
+    extra="neural",
+    settings={"channels": CNN14_CHANNELS, **CNN_SETTINGS},
+    source="PANNs, doi:10.1109/TASLP.2020.3030497; from scratch as in arXiv:2206.06680",
+)
+CNN10: Final = Recipe(
+    name="cnn10-ccc",
+    suffix="cnn10",
+    title="CNN10 with CCC loss",
+    build=cnn10,
+    extra="neural",
+    settings={"channels": CNN10_CHANNELS, **CNN_SETTINGS},
+    source="PANNs, doi:10.1109/TASLP.2020.3030497; from scratch as in arXiv:2206.06680",
+)
+CNN14_SMALL: Final = Recipe(
+    name="cnn14-small-ccc",
+    suffix="cnn14-small",
+    title="CNN14 of a quarter width with CCC loss",
+    build=cnn14_small,
+    extra="neural",
+    settings={"channels": CNN14_SMALL_CHANNELS, **CNN_SETTINGS},
+    source="PANNs, doi:10.1109/TASLP.2020.3030497; the width is ours, for a CPU",
+)
