@@ -146,15 +146,28 @@ def type_chances(z: Floats) -> Floats:
     return _softmax(logit + offset)
 
 
-def draw_latent(cast: Cast, rng: np.random.Generator) -> Latent:
-    """Everything about every clip that comes before the ratings are drawn."""
+def draw_latent(
+    cast: Cast, rng: np.random.Generator, *, speaker_offset: float = 0.0, alike: bool = False
+) -> Latent:
+    """Everything about every clip that comes before the ratings are drawn.
+
+    Args:
+        cast: speakers and clips.
+        rng: what draws.
+        speaker_offset: sd, on the logit, of what all raters add to each emotion (and to valence
+            and arousal) of a speaker, whatever the clip. It cannot be heard: other clips of the
+            speaker have to tell. What else is drawn does not depend on it.
+        alike: whether speakers and countries have no habits: all feel the same things as often.
+    """
     total, dims = len(cast.speaker), len(LATENTS)
     habits, weights = country_habits()
+    habit = 0.0 if alike else SPEAKER
     own = rng.standard_normal((len(cast.name), dims))
-    z = np.sqrt(SPEAKER) * own[cast.speaker]
-    z += np.sqrt(1 - SPEAKER) * rng.standard_normal((total, dims))
+    z = np.sqrt(habit) * own[cast.speaker]
+    z += np.sqrt(1 - habit) * rng.standard_normal((total, dims))
     country = cast.country[cast.speaker]
-    z += habits[country]
+    if not alike:
+        z += habits[country]
 
     chance = type_chances(z)
     kind = np.argmax(np.log(chance) + rng.gumbel(size=chance.shape), axis=1)
@@ -166,9 +179,13 @@ def draw_latent(cast: Cast, rng: np.random.Generator) -> Latent:
     foreign = country[:, None] != np.arange(len(COUNTRIES))
     panels = np.einsum("nd,pcd->npc", _with_one(z), weights)
     panel_noise = RATING_NOISE * np.where(foreign, OUTGROUP_NOISE, 1.0)
+    added = rng.spawn(1)[0].standard_normal((len(cast.name), len(EMOTION_WEIGHTS) + 2))
+    added = speaker_offset * added[cast.speaker]
+    high, two = np.split(added, [len(EMOTION_WEIGHTS)], axis=1)
+    panels += high[:, None]
     ratings = {
-        "high": _ratings(_with_one(z) @ EMOTION_WEIGHTS.T, RATING_NOISE, relative=True),
-        "two": _ratings(_with_one(z) @ TWO_WEIGHTS.T, TWO_NOISE, relative=False),
+        "high": _ratings(_with_one(z) @ EMOTION_WEIGHTS.T + high, RATING_NOISE, relative=True),
+        "two": _ratings(_with_one(z) @ TWO_WEIGHTS.T + two, TWO_NOISE, relative=False),
         "culture": Ratings(panels.astype(np.float32), panel_noise.astype(np.float32), True),
     }
     return Latent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,6 +51,12 @@ the layout, sizes and class shares are published facts. Numbers got on it say no
 - `ceiling.json`: what an oracle scores that knows all that shapes the sound, but not the rating
   noise. No model can do better, but by chance.
 """
+OFFSET_NOTE: Final = """- Speaker offsets of sd {speaker_offset:g}, on the logit, are added to
+  each emotion of a speaker. The oracle of `ceiling.json` knows them; the sound does not tell them.
+"""
+ALIKE_NOTE: Final = """- All speakers have one voice, and neither they nor their countries have
+  habits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +68,7 @@ class _Extras:
     raw_folder: str
 
 
-def write_vocalburst(
+def write_vocalburst(  # noqa: PLR0913 - what is optional goes by name
     root: Path,
     *,
     scale: float = 0.02,
@@ -72,6 +78,8 @@ def write_vocalburst(
     raw: float = 0.0,
     webm: float = 0.0,
     raw_folder: str = "raw/wav",
+    speaker_offset: float = 0.0,
+    alike: bool = False,
 ) -> Path:
     """Write a synthetic HUME-VOCALBURST, labels and 16 kHz 16-bit mono audio, to the folder root.
 
@@ -88,6 +96,11 @@ def write_vocalburst(
         raw: Share of the clips, 0 to 1, that also have a 48 kHz file.
         webm: Share of the clips, 0 to 1, that also have an Opus file in WebM.
         raw_folder: Where the 48 kHz files go, below the root.
+        speaker_offset: Standard deviation, on the logit, of what is added to each emotion of a
+            speaker, whatever the clip: what a few labelled clips of the speaker can tell, and the
+            sound of a clip cannot. The audio is the same for every value.
+        alike: Whether all speakers have one voice and no habits of their own, so that nothing but
+            the offset tells them apart.
 
     Raises:
         AffectBenchError: The folder is in use, cannot be written, or a number is out of range.
@@ -95,6 +108,10 @@ def write_vocalburst(
     """
     if seed < 0:
         raise AffectBenchError(f"The seed of a twin is {seed}; expected 0 or a positive integer.")
+    if not 0 <= speaker_offset < np.inf:
+        raise AffectBenchError(
+            f"The speaker offset of a twin is {speaker_offset}; expected 0 or a positive number."
+        )
     if webm > 0:
         need_av()
     root = Path(root)
@@ -102,7 +119,9 @@ def write_vocalburst(
     cast = draw_cast(scale, rng)
     total = len(cast.speaker)
     extras = _Extras(chosen("raw", raw, total, seed), chosen("webm", webm, total, seed), raw_folder)
-    latent = draw_latent(cast, rng)
+    if alike:
+        cast = one_voice(cast)
+    latent = draw_latent(cast, rng, speaker_offset=speaker_offset, alike=alike)
     labels: dict[str, NDArray[Any]] = {
         name: ratings.draw(rng).astype(float).round(4) for name, ratings in latent.ratings.items()
     }
@@ -116,9 +135,21 @@ def write_vocalburst(
         _write_exvo(folder / "data_info.csv", cast, labels["high"])
         write_json(folder / "ceiling.json", ceilings(latent, labels, blind, rng))
         note = NOTE.format(raw_folder=raw_folder, **counts, **numbers)
+        if speaker_offset:
+            note += OFFSET_NOTE.format(speaker_offset=speaker_offset)
+        if alike:
+            note += ALIKE_NOTE
         write_atomic(folder / "TWIN.md", lambda file: file.write(note.encode()))
-        _write_audio(folder, cast, latent, extras, (seed, workers, progress))
+        heard = replace(cast, age=np.full(len(cast.age), cast.age.mean())) if alike else cast
+        _write_audio(folder, heard, latent, extras, (seed, workers, progress))
     return root
+
+
+def one_voice(cast: Cast) -> Cast:
+    """The same speakers, all with the mean vocal tract and the mean pitch (in octaves)."""
+    count = len(cast.name)
+    f0_hz = np.exp(np.log(cast.f0_hz).mean())
+    return replace(cast, tract_cm=np.full(count, cast.tract_cm.mean()), f0_hz=np.full(count, f0_hz))
 
 
 def _write_tables(folder: Path, cast: Cast, labels: Mapping[str, NDArray[Any]]) -> None:
