@@ -35,6 +35,7 @@ TARGET = 0.95
 CHILD = """
 import sys
 import numpy as np
+import torch
 from pathlib import Path
 from affectbench.features.embeddings import embedding
 
@@ -42,7 +43,8 @@ def peak():
     status = Path("/proc/self/status").read_text()
     return next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
 
-embed = embedding(Path(sys.argv[1])).many()
+torch.set_num_threads(int(sys.argv[3]))
+embed = embedding(Path(sys.argv[1]), device="cpu").many()
 embed([np.zeros(RATE, np.int16)])
 wave = np.random.default_rng(0).integers(-9_000, 9_000, int(float(sys.argv[2]) * RATE), np.int16)
 Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
@@ -86,7 +88,7 @@ def ours(folder: Path, waves: list[NDArray[np.int16]]) -> tuple[float, NDArray[n
 
 def memory(folder: Path, seconds: float) -> tuple[float, float]:
     """MiB with the model loaded, and at the peak of one clip of that length."""
-    command = [sys.executable, "-c", CHILD, str(folder), str(seconds)]
+    command = [sys.executable, "-c", CHILD, str(folder), str(seconds), str(torch.get_num_threads())]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     before, peak = (int(kib) / 1024 for kib in done.stdout.split())
     return before, peak
@@ -99,7 +101,7 @@ def main() -> None:
     parser.add_argument("--dim", type=int, default=256, help="D of the stand-in")
     parser.add_argument("--layers", type=int, default=4, help="of the stand-in")
     parser.add_argument("--model", help="a model that is on this machine, instead of a stand-in")
-    parser.add_argument("--clips", type=int, default=80)
+    parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3, help="of both; the best of each counts")
     parser.add_argument("--threads", type=int, help="of torch (default: as many as it takes)")
     parser.add_argument("--no-memory", action="store_true", help="throughput alone")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,9 +103,14 @@ def copied(made, tmp_path):
 
 @pytest.fixture(autouse=True)
 def own_hub_cache(tmp_path, monkeypatch):
-    """No test sees the models of the user."""
+    """No test sees the models of the user, or asks the network for one."""
     import huggingface_hub
 
+    def refuse(*names):
+        raise AssertionError("a connection was asked for")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
 
 
@@ -749,8 +755,12 @@ def hub_of(monkeypatch):
     return serve
 
 
-def test_a_model_is_brought_whole_with_its_revision(hub_of, made, own_cache, copied, capfd):
+def test_a_model_is_brought_whole_with_its_revision(
+    hub_of, made, own_cache, copied, capfd, monkeypatch
+):
+    monkeypatch.setattr(hub, "SMALL_BYTES", 10_000)  # the weights are larger: moved, not copied
     remote = copied("hubert")
+    assert (remote / "model.safetensors").stat().st_size > 10_000
     (remote / "affectbench.json").unlink()
     for name in ("README.md", "tf_model.h5", "model.fp32-00001-of-00001.safetensors", "x.bin"):
         (remote / name).write_text(name)
@@ -786,6 +796,8 @@ def test_pickled_weights_are_brought_where_there_are_no_others(hub_of, copied, o
     served = hub_of(remote)
     home = fetch("hubert-base-ls960")
     assert home == own_cache / "models" / "hubert-base-ls960"
+    changed(home, affectbench_stand_in=False)
+    assert embedding(home).licence == MODELS["hubert-base-ls960"].licence  # known by its id
     assert (home / "pytorch_model.bin").is_file()
     assert [call[0] for call in served.calls] == ["facebook/hubert-base-ls960"] * 2
 

@@ -131,8 +131,8 @@ def _convolutions(family: Family, config: Any, preprocessor: Any) -> Anatomy:
     # convolutions of positions, and a batch normalisation before them, carry what padding became
     # into the frames that count. The rest can be masked so that nothing of a neighbour is left.
     mixed = (
-        config.feat_extract_norm == "layer"
-        and family.name != "data2vec-audio"
+        family.name != "data2vec-audio"
+        and config.feat_extract_norm == "layer"
         and not getattr(config, "conv_pos_batch_norm", False)
     )
     return Anatomy(

@@ -34,6 +34,7 @@ PICKLED: Final = (
     "pytorch_model-*-of-*.bin",
 )
 BESIDE: Final = (CONFIG, *PREPROCESSORS, "README.md", "LICENSE*")  # not the weights
+SMALL_BYTES: Final = 1 << 20  # less than this is copied
 HUB_ID: Final = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 ODD: Final = re.compile(r"[^\w.-]+", re.ASCII)  # not in the name of a folder
 
@@ -209,7 +210,10 @@ def fetch(model: str, *, revision: str | None = None, progress: Progress | None 
         shutil.rmtree(whole, ignore_errors=True)
         whole.mkdir()
         for path in found.iterdir():
-            path.resolve().replace(whole / path.name)
+            if path.stat().st_size < SMALL_BYTES:  # equal files share one blob
+                shutil.copyfile(path, whole / path.name)
+            else:
+                path.resolve().replace(whole / path.name)
         store.write_json(whole / MARK, {"model": source.id, "revision": found.name})
         whole.replace(source.home)
         shutil.rmtree(working)

@@ -210,6 +210,7 @@ def _about_files(source: Source) -> _About:
     anatomy = read_anatomy(checkpoint)
     known = source.id or str(checkpoint.mark.get("model", ""))
     random = checkpoint.stand_in
+    row = next((row for row in MODELS.values() if row.id == known), None)  # a copy of it
     return _About(
         title=f"{'stand-in for ' * random}{known or source.name}",
         id=known or source.name,
@@ -217,8 +218,8 @@ def _about_files(source: Source) -> _About:
         depth=anatomy.layers,
         field=anatomy.grid.field,
         window=anatomy.window,
-        licence="none needed: random weights" if random else CARD,
-        trained_on="nothing" if random else CARD,
+        licence="none needed: random weights" if random else row.licence if row else CARD,
+        trained_on="nothing" if random else row.trained_on if row else CARD,
         source=anatomy.family.source,
         revision=checkpoint.revision,
         stand_in=random,

@@ -113,7 +113,7 @@ def _wave(dim: int, layers: int, norm: str) -> dict[str, Any]:
         "num_hidden_layers": layers,
         "num_attention_heads": HEADS,
         "intermediate_size": 2 * dim,
-        "conv_dim": (dim,) * 7,
+        "conv_dim": (max(16, dim // 4),) * 7,
         "feat_extract_norm": norm,
         "do_stable_layer_norm": norm == "layer",
         "num_conv_pos_embedding_groups": HEADS,
