@@ -257,7 +257,7 @@ def _same_scale(key: str, task: Task) -> bool:
 def _why_not(cell: Published, task: Task, system: System, found: Stored, stand_ins: bool) -> str:
     """Why the printed value cannot be held against the measured one; "" where it can."""
     if stand_ins and any(stand_in_of(one.features) for one in members(system) or [system]):
-        return "random weights stand in for the pretrained model"
+        return "a tiny stand-in takes the place of the network that makes the features"
     other = other_data(found, task, cell.split)
     if other:
         return f"{other}, not the released clips"

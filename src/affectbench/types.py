@@ -373,12 +373,12 @@ class Recipe:
     settings: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""
 
-    def on(self, features: FeatureSet, *, name: str = "") -> System:
-        """The system of this recipe on a feature set."""
+    def on(self, features: FeatureSet, *, name: str = "", title: str = "") -> System:
+        """The system of this recipe on a feature set, by default called after both."""
         kept = {field.name: getattr(self, field.name) for field in fields(self)}
         del kept["suffix"]
         kept["name"] = name or f"{features.name}-{self.suffix}"
-        kept["title"] = f"{features.title}, {self.title}"
+        kept["title"] = title or f"{features.title}, {self.title}"
         return System(features=features, **kept)
 
 

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-from affectbench.features import COMPARE, DEEPSPECTRUM, EGEMAPS, W2V2_HUBERT
+from affectbench.features import COMPARE, DEEPSPECTRUM, EGEMAPS, W2V2_HUBERT, WAVES
 from affectbench.features.embeddings import EMBEDDINGS
 from affectbench.rows import Table
 from affectbench.systems.floors import DURATION_ONLY, FLOORS, TEXT_ONLY
 from affectbench.systems.linear import from_sklearn
-from affectbench.systems.recipes import (
-    FEWSHOT_ZSCORE,
-    LINEAR_SVM,
-    LOGREG,
-    MLP,
-    MULTITASK,
-    RECIPES,
-)
+from affectbench.systems.logistic import LOGREG
+from affectbench.systems.multitask import MULTITASK
+from affectbench.systems.personal import FEWSHOT_ZSCORE
+from affectbench.systems.recipes import HEARING, LINEAR_SVM, MLP, PERSONAL, RECIPES
 from affectbench.types import Recipe, System
 
 SYSTEMS: Final[Table[System]] = Table(
@@ -30,7 +26,9 @@ SYSTEMS: Final[Table[System]] = Table(
     *FLOORS,
     DURATION_ONLY,
     TEXT_ONLY,
-    FEWSHOT_ZSCORE.on(EGEMAPS, name="fewshot-zscore"),
+    *(recipe.on(WAVES, name=recipe.name, title=recipe.title) for recipe in HEARING),
+    FEWSHOT_ZSCORE.on(EGEMAPS, name=FEWSHOT_ZSCORE.name),
+    *(recipe.on(WAVES, name=recipe.name, title=recipe.title) for recipe in PERSONAL),
 )
 
 

@@ -266,4 +266,6 @@ TEXT_ONLY: Final = System(
     source="a control: what the words give away; workshop paper, section 2.3, for SONATA",
 )
 # Floors hear nothing: the shortest features that there are.
-FLOORS: Final = tuple(recipe.on(DURATION, name=recipe.name) for recipe in (MEAN_LABEL, MAJORITY))
+FLOORS: Final = tuple(
+    recipe.on(DURATION, name=recipe.name, title=recipe.title) for recipe in (MEAN_LABEL, MAJORITY)
+)

@@ -11,7 +11,15 @@ from affectbench.systems.linear import LinearSVM
 from affectbench.systems.logistic import LOGREG
 from affectbench.systems.mlp import SETTINGS, FeatureMLP
 from affectbench.systems.multitask import MULTITASK
-from affectbench.systems.personal import FEWSHOT_ZSCORE
+from affectbench.systems.neural.models import CNN10, CNN14, CNN14_SMALL, END2YOU
+from affectbench.systems.personal import (
+    FEWSHOT_ENROLMENT,
+    FEWSHOT_ENROLMENT_SMALL,
+    FEWSHOT_FINETUNE,
+    FEWSHOT_FINETUNE_SMALL,
+    FEWSHOT_LSTM,
+    FEWSHOT_ZSCORE,
+)
 from affectbench.types import Recipe, Task
 
 MLP_SEEDS: Final = (101, 102, 103, 104, 105)  # the first five of the pool of A-VB, 101-110
@@ -42,6 +50,23 @@ MLP: Final = Recipe(
     source="A-VB 2022 baseline, arXiv:2207.03572; workshop paper, Table 7",
 )
 
+HEARING: Final = (END2YOU, CNN14, CNN10, CNN14_SMALL)  # networks that hear waves
+PERSONAL: Final = (  # the same, of the personalise protocol
+    FEWSHOT_LSTM,
+    FEWSHOT_FINETUNE,
+    FEWSHOT_FINETUNE_SMALL,
+    FEWSHOT_ENROLMENT,
+    FEWSHOT_ENROLMENT_SMALL,
+)
 RECIPES: Final[Table[Recipe]] = Table(
-    "recipe", LINEAR_SVM, MLP, MULTITASK, LOGREG, FEWSHOT_ZSCORE, MEAN_LABEL, MAJORITY
+    "recipe",
+    LINEAR_SVM,
+    MLP,
+    MULTITASK,
+    LOGREG,
+    FEWSHOT_ZSCORE,
+    MEAN_LABEL,
+    MAJORITY,
+    *HEARING,
+    *PERSONAL,
 )
