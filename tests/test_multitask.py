@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from affectbench.errors import AffectBenchError, BadData, MissingExtra
 from affectbench.features import EGEMAPS
 from affectbench.metrics import METRICS
 from affectbench.store import plain
-from affectbench.systems import multitask, multitask_step
+from affectbench.systems import multitask, multitask_loops, multitask_step
 from affectbench.systems.mlp import EarlyStop, masked_loss
 from affectbench.systems.multitask import (
     MULTITASK,
@@ -84,6 +85,13 @@ def test_number_of_parameters_is_the_published_one(dim: int, expected: int) -> N
 def test_heads_end_as_their_labels_ask() -> None:
     expected = [Head(10, "bounded"), Head(4, "classes"), Head(1, "linear")]
     assert expected == HEADS
+
+
+def test_the_loops_number_losses_and_units_as_the_steps_do() -> None:
+    numbers = (multitask_loops.BOUNDED, multitask_loops.LINEAR, multitask_loops.CLASSES)
+    assert [get_args(multitask_step.Loss)[i] for i in numbers] == ["bounded", "linear", "classes"]
+    assert multitask_loops.UNITS == multitask_step.NARROW
+    assert multitask_step.BATCH == multitask.BATCH
 
 
 def test_weighted_loss_is_the_published_one() -> None:
@@ -366,11 +374,12 @@ def test_training_that_diverges_stops(monkeypatch) -> None:
 @pytest.mark.parametrize("package", ["torch", "numba"])
 def test_what_is_missing_names_the_extra(monkeypatch, package: str) -> None:
     train, dev, _ = problem(sizes=(16, 16, 16))
-    multitask_step.compiled.cache_clear()
+    multitask_step.loops.cache_clear()
+    monkeypatch.delitem(sys.modules, multitask_loops.__name__)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtra, match=rf"'{package}'.*affectbench\[neural\]"):
         MultitaskMLP(TASK, 1).fit(train, dev)
-    multitask_step.compiled.cache_clear()
+    multitask_step.loops.cache_clear()
 
 
 def test_the_recipe() -> None:
