@@ -275,9 +275,7 @@ def schedule(optimiser: torch.optim.Optimizer, plan: Plan) -> Any:
 
 def mixed_precision(where: torch.device, wanted: bool) -> torch.autocast:
     """bfloat16 inside, where it is wanted and the GPU has it."""
-    return torch.autocast(
-        device.type, torch.bfloat16, enabled=precision(device, wanted) != "float32"
-    )
+    return torch.autocast(where.type, torch.bfloat16, enabled=precision(where, wanted) != "float32")
 
 
 def precision(where: torch.device, wanted: bool) -> str:
