@@ -121,7 +121,7 @@ class Emo18(nn.Module):
         if self.training or frames.is_cuda:
             features: Tensor = self.cnn(frames)
             return features
-        return torch.cat([self.cnn(piece) for piece in frames.split(PIECE)])
+        return torch.cat([self.cnn(piece) for piece in torch.split(frames, PIECE)])
 
 
 def initialise(net: Emo18, scheme: Literal["end2you", "fewshot"]) -> Emo18:
