@@ -13,7 +13,7 @@ from affectbench.errors import AffectBenchError, BadData, MissingExtra
 from affectbench.features import EGEMAPS
 from affectbench.metrics import METRICS
 from affectbench.store import plain
-from affectbench.systems import multitask, multitask_loops, multitask_step
+from affectbench.systems import multitask, multitask_step
 from affectbench.systems.mlp import EarlyStop, masked_loss
 from affectbench.systems.multitask import (
     MULTITASK,
@@ -29,6 +29,8 @@ from affectbench.tasks import TASKS
 from affectbench.types import Part
 
 torch = pytest.importorskip("torch")
+pytest.importorskip("numba")
+multitask_loops = multitask_step.loops()
 functional = torch.nn.functional
 
 TASK = TASKS["exvo-multitask"]
