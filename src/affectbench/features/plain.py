@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from affectbench.errors import BadData
 from affectbench.types import Extractor, FeatureSet
+
+if TYPE_CHECKING:
+    import polars as pl
 
 RATE_HZ: Final = 16_000
 
@@ -55,4 +59,24 @@ WAVES: Final = FeatureSet(
     waves=True,
     licence="none needed",
     source="prepared waves: mono, 16 kHz, 16 bit",
+)
+
+
+def _of_others(clips: pl.DataFrame) -> NDArray[np.float32]:
+    """Nothing is known of a clip before other systems have predicted it."""
+    raise BadData(
+        f"Predictions of other systems are no features of {len(clips):,} clips: "
+        "affectbench fuse TASK RESULT RESULT ..."
+    )
+
+
+PREDICTIONS: Final = FeatureSet(
+    name="predictions",
+    title="predictions of other systems",
+    dim=0,
+    names=_no_names,
+    identity=_nothing_else,
+    of_clips=_of_others,
+    licence="none needed",
+    source="what a fusion is made of",
 )

@@ -20,6 +20,7 @@ from affectbench.systems.personal import (
     FEWSHOT_LSTM,
     FEWSHOT_ZSCORE,
 )
+from affectbench.systems.svr import LINEAR_SVR
 from affectbench.types import Recipe, Task
 
 MLP_SEEDS: Final = (101, 102, 103, 104, 105)  # the first five of the pool of A-VB, 101-110
@@ -61,6 +62,7 @@ PERSONAL: Final = (  # the same, of the personalise protocol
 RECIPES: Final[Table[Recipe]] = Table(
     "recipe",
     LINEAR_SVM,
+    LINEAR_SVR,
     MLP,
     MULTITASK,
     LOGREG,
