@@ -7,6 +7,8 @@ import json
 import re
 import resource
 import tarfile
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +24,11 @@ from affectbench.errors import AffectBenchError, BadData, MissingData, ResultCon
 from affectbench.stream import Form, Policy, Shards, StreamIndex, build, layout, pack, select
 from affectbench.stream.opus import EMPTY, GONE, NOT_OGG
 from affectbench.stream.packing import OFFSETS
+from affectbench.stream.threads import for_each
 from stream_cases import SECRET, clip, corpus, for_each_here, row, write
 
 ALL = Policy(include_children=True)
 SMALL = Form(shard_mb=0.012)
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch):
-    monkeypatch.setattr("affectbench.audio.pool.for_each", for_each_here)
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +40,7 @@ def index(tmp_path_factory):
 @pytest.fixture(scope="module")
 def whole(index, tmp_path_factory):
     """Three shards or more."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("affectbench.audio.pool.for_each", for_each_here)
-        made = pack(index, select(index), tmp_path_factory.mktemp("whole"), form=SMALL)
+    made = pack(index, select(index), tmp_path_factory.mktemp("whole"), form=SMALL)
     assert len(made.about["shards"]) >= 3
     return made
 
@@ -161,10 +157,29 @@ def test_transcripts_are_packed_when_asked_for(index, whole, tmp_path):
     assert shards.about["form"]["transcripts"]
 
 
-def test_other_processes_give_the_same_bytes(index, whole, tmp_path, monkeypatch):
-    monkeypatch.undo()
-    pack(index, select(index), tmp_path, form=SMALL, workers=2)
+def test_more_workers_give_the_same_bytes(index, whole, tmp_path):
+    pack(index, select(index), tmp_path, form=SMALL, workers=3)
     assert contents(tmp_path) == contents(whole.folder)
+    with pytest.raises(AffectBenchError, match="at least one"):
+        pack(index, select(index), tmp_path / "new", workers=0)
+
+
+def test_a_failure_stops_the_other_workers_at_their_next_clip():
+    started, gone_on = threading.Event(), []
+
+    def work(task, go_on):
+        if task == "fails":
+            started.wait(10)
+            raise BadData("no")
+        started.set()
+        for _ in range(10_000):
+            go_on()
+            time.sleep(0.001)
+        gone_on.append(task)
+
+    with pytest.raises(BadData, match="no"):
+        for_each(work, ["fails", "runs", "never"], workers=2, done=gone_on.append)
+    assert gone_on == []
 
 
 @pytest.mark.parametrize("victim", range(10))
@@ -263,7 +278,9 @@ def test_they_are_left_out_counted_and_listed_when_told_to_go_on(spoilt, tmp_pat
     assert made.about["clips"] == 2
     assert Shards(made.folder).index["clip"].to_list() == ["good/1.opus", "good/2.opus"]
     assert pack(spoilt, select(spoilt), tmp_path / "out", keep_going=True).written == 0
-    checked = build(spoilt.data, headers=True)  # then the index knows
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("affectbench.audio.pool.for_each", for_each_here)
+        checked = build(spoilt.data, headers=True)  # then the index knows
     again = pack(checked, select(checked), tmp_path / "again", keep_going=True)
     assert again.left_out == made.left_out
     with pytest.raises(BadData, match="not Ogg: 2"):
@@ -294,11 +311,11 @@ def test_a_file_that_changes_meanwhile_is_no_clip(index, tmp_path, monkeypatch):
     victim = data / "s1/v.1/001.opus"
 
     def later(change):
-        def run(function, tasks, *, workers, done):
+        def run(*arguments, **options):
             change()
-            for_each_here(function, tasks, workers=workers, done=done)
+            for_each(*arguments, **options)
 
-        monkeypatch.setattr("affectbench.audio.pool.for_each", run)
+        monkeypatch.setattr("affectbench.stream.packing.for_each", run)
 
     later(lambda: victim.write_bytes(clip(2.0)))
     with pytest.raises(BadData, match="when the shards were planned"):
@@ -362,3 +379,10 @@ def test_the_verb_tells_what_was_packed(index, spoilt, tmp_path):
     run("pack", "--out", tmp_path / "c", "--subset", "two", *place)
     two = select(StreamIndex(index.folder), "game = 'Game 2'").clips["clip"].to_list()
     assert Shards(tmp_path / "c").index["clip"].to_list() == two
+
+
+@given(st.text(max_size=130).filter(lambda name: "\0" not in name), st.integers(0, 8**12))
+def test_headers_are_those_of_tarfile(name, size):
+    member = tarfile.TarInfo(name)
+    member.size = size
+    assert layout.header(name, size) == member.tobuf(tarfile.PAX_FORMAT)

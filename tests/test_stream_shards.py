@@ -27,14 +27,9 @@ from affectbench.stream import (
     unpack,
     verify,
 )
-from stream_cases import SECRET, clip, corpus, for_each_here, row, write
+from stream_cases import SECRET, clip, corpus, row, write
 
 ALL = Policy(include_children=True)
-
-
-@pytest.fixture(autouse=True)
-def here(monkeypatch):
-    monkeypatch.setattr("affectbench.audio.pool.for_each", for_each_here)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +42,7 @@ def index(tmp_path_factory):
 def packed(index, tmp_path_factory):
     """Shards that no test may change."""
     folder = tmp_path_factory.mktemp("packed")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("affectbench.audio.pool.for_each", for_each_here)
-        pack(index, select(index, policy=ALL), folder, form=Form(shard_mb=0.012))
+    pack(index, select(index, policy=ALL), folder, form=Form(shard_mb=0.012))
     return folder
 
 

@@ -20,6 +20,10 @@ END: Final = tarfile.RECORDSIZE  # a tar file is filled up with zeros to a multi
 SOUND: Final = ".opus"
 TOLD: Final = ".json"
 
+PLAIN: Final = tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT)  # no name, size 0
+PLAIN_SUM: Final = sum(PLAIN[:124]) + 8 * ord(" ") + sum(PLAIN[135:148]) + sum(PLAIN[156:])
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
+
 
 def key(clip: str) -> str:
     """The key of a clip: its path without ``.opus``, and without other dots in the file's name."""
@@ -36,10 +40,20 @@ def note(about: dict[str, Any]) -> bytes:
 
 
 def header(name: str, size: int) -> bytes:
-    """The header of a member; longer where the name is long, or not ASCII."""
-    member = tarfile.TarInfo(name)
-    member.size = size
-    return member.tobuf(tarfile.PAX_FORMAT)
+    """The header of a member; longer where the name is long, or not ASCII.
+
+    Names of the usual kind are set into a header that was made once: ``tarfile`` takes ten times as
+    long, a third of the time of packing.
+    """
+    text = name.encode()
+    if len(text) > 100 or size >= 8**11 or not name.isascii():
+        member = tarfile.TarInfo(name)
+        member.size = size
+        return member.tobuf(tarfile.PAX_FORMAT)
+    digits = b"%011o" % size
+    check = b"%06o\0 " % (PLAIN_SUM + sum(text) + sum(digits))
+    parts = (text, PLAIN[len(text) : 124], digits, PLAIN[135:148], check, PLAIN[156:])
+    return b"".join(parts)
 
 
 def filling(size: int, unit: int = BLOCK) -> bytes:
@@ -54,7 +68,7 @@ def ending(size: int) -> bytes:
 
 def told(row: dict[str, Any]) -> bytes:
     """The JSON member of a clip."""
-    return json.dumps(row, ensure_ascii=False).encode()
+    return ENCODER.encode(row).encode()
 
 
 def digest(*parts: bytes) -> str:

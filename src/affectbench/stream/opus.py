@@ -63,6 +63,16 @@ class _Page:
     intact: bool  # its checksum is right
 
 
+def glance(data: bytes) -> str | None:
+    """Why the bytes of a file cannot be Opus, by its first page alone; None where they may be."""
+    if not data:
+        return EMPTY
+    if data[:5] != b"OggS\0" or len(data) < 27:
+        return NOT_OGG
+    start = 27 + data[26]
+    return None if data[start : start + 8] == b"OpusHead" else NOT_OPUS
+
+
 def probe_file(path: Path) -> tuple[Head, int]:
     """The head of a file, and its size in bytes; at most 260 kB of it are read."""
     try:

@@ -17,6 +17,7 @@ import os
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -27,9 +28,10 @@ from affectbench.audio import pool
 from affectbench.errors import BadData, ResultConflict, listing
 from affectbench.stream import layout
 from affectbench.stream.index import COLUMNS, StreamIndex
-from affectbench.stream.opus import EMPTY, GONE, UNUSABLE, probe_bytes
+from affectbench.stream.opus import EMPTY, GONE, UNUSABLE, glance
 from affectbench.stream.policy import RISK
 from affectbench.stream.query import Selection
+from affectbench.stream.threads import GoOn, for_each
 from affectbench.types import Progress
 
 FORMAT: Final = 1  # raised when older shards can no longer be read
@@ -112,13 +114,13 @@ def pack(
         out: Folder of the shards.
         form: What the shards look like; ``Form()`` when None.
         keep_going: Leave out the files that are not there or hold no Opus, count and list them.
-        workers: Processes.
+        workers: Threads: packing is reading, hashing and writing.
         progress: Told the stage "pack", in clips.
 
     Raises:
         BadData: files are not there, hold no Opus, or changed meanwhile; finished shards are kept.
         ResultConflict: ``out`` holds shards of other clips or settings.
-        AffectBenchError: the disk is full or not writable, or a worker died; the same call goes on.
+        AffectBenchError: the disk is full or not writable; the same call goes on.
     """
     tell = progress or (lambda stage, done, total: None)
     out, form = Path(out), form or Form()
@@ -153,7 +155,7 @@ def pack(
 
     names = [job.path.with_suffix(end).name for job in todo for end in (".tar", ".parquet")]
     pool.clear_partials(out, [PLAN, LEFT_OUT, ABOUT, *names])
-    pool.for_each(_write_shard, todo, workers=workers, done=count)
+    for_each(_write_shard, todo, workers=workers, done=count)
     about |= {"source": selection.definition, "data": str(index.data)}
     return Packed(out, _end(out, about, [job.path for job in jobs], lost, index), len(todo))
 
@@ -173,9 +175,10 @@ def sized(data: Path, clips: pl.DataFrame) -> pl.DataFrame:
         except OSError:
             return -1
 
+    slices = [part.to_series() for part in clips.select("clip").iter_slices(1_000)]
     with ThreadPoolExecutor(THREADS) as threads:
-        found = list(threads.map(size, clips["clip"], chunksize=1000))
-    sizes = clips.with_columns(pl.Series("bytes", found, pl.Int64))
+        found = list(threads.map(lambda names: [size(name) for name in names], slices))
+    sizes = clips.with_columns(pl.Series("bytes", list(chain.from_iterable(found)), pl.Int64))
     fault = pl.when(pl.col("bytes") < 0).then(pl.lit(GONE)).when(pl.col("bytes") == 0)
     return sizes.with_columns(fault=fault.then(pl.lit(EMPTY)).otherwise("fault"))
 
@@ -245,10 +248,10 @@ def _is_whole(job: _Job) -> bool:
     return str(size) == stated and (job.keep_going or not faults.count())
 
 
-def _write_shard(job: _Job) -> int:
-    """Write a shard and its offsets; runs in a worker."""
+def _write_shard(job: _Job, go_on: GoOn) -> int:
+    """Write a shard and its offsets; runs in a thread."""
     places: list[tuple[Any, ...]] = []
-    store.write_atomic(job.path, lambda file: places.extend(_fill(file, job)))
+    store.write_atomic(job.path, lambda file: places.extend(_fill(file, job, go_on)))
     table = pl.DataFrame(places, schema=PLACE, orient="row")
     table = pl.concat([table, job.rows.select(KEPT)], how="horizontal")
     metadata = {"bytes": str(job.path.stat().st_size), "policy": job.policy}
@@ -258,17 +261,18 @@ def _write_shard(job: _Job) -> int:
     return len(table)
 
 
-def _fill(file: IO[bytes], job: _Job) -> Iterator[tuple[Any, ...]]:
+def _fill(file: IO[bytes], job: _Job, go_on: GoOn) -> Iterator[tuple[Any, ...]]:
     """Write a shard, and give the ``PLACE`` of each clip."""
     file.write(job.note)
     at, faults = len(job.note), []
     kept = [name for name in (*TOLD, "transcript") if name in job.rows.columns]
     for row in job.rows.select(*kept, "bytes").iter_rows(named=True):
+        go_on()
         clip, size = row["clip"], row.pop("bytes")
-        sound = _read(job.data / clip, size)
+        sound = _read(f"{job.data}/{clip}", size)
         key = layout.key(clip)
-        fault = probe_bytes(sound).fault
-        if fault in UNUSABLE:
+        fault = glance(sound)
+        if fault is not None:
             faults.append((clip, fault))
             yield (clip, key, *[None] * 7, fault)
             continue
@@ -287,11 +291,16 @@ def _fill(file: IO[bytes], job: _Job) -> Iterator[tuple[Any, ...]]:
     file.write(layout.ending(at))
 
 
-def _read(path: Path, size: int) -> bytes:
+def _read(path: str, size: int) -> bytes:
     """The bytes of a file that must be as large as it was."""
     try:
-        with path.open("rb", buffering=0) as file:
-            data = file.read()
+        file = os.open(path, os.O_RDONLY)  # a quarter of what Path.read_bytes takes
+        try:
+            data = os.read(file, size + 1)
+            while 0 < len(data) < size and (more := os.read(file, size + 1 - len(data))):
+                data += more  # the system may give less than was asked for
+        finally:
+            os.close(file)
     except OSError as error:
         raise BadData(
             f"{path} cannot be read ({error.strerror}), though it was there when the shards were "

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from affectbench import store
-from affectbench.audio import pool
 from affectbench.corpora.modulate_stream import COLUMNS, OUTSIDE
 from affectbench.errors import BadData, ResultConflict
 from affectbench.stream.policy import RISK, Policy
 from affectbench.stream.shards import Shards
+from affectbench.stream.threads import GoOn, for_each
 from affectbench.types import Progress
 
 TABLE: Final = "stream.tsv"
@@ -38,14 +38,14 @@ def unpack(
         folder: What ``stream pack`` wrote.
         out: Folder to write.
         policy: The default one when None.
-        workers: Processes.
+        workers: Threads.
         progress: Told the stage "unpack", in clips.
 
     Raises:
         MissingData: the folder holds no whole pack, or a shard is not there.
         BadData: a shard is damaged, or names a file outside ``out``.
         ResultConflict: another file lies where one of these belongs.
-        AffectBenchError: ``out`` cannot be written, or a worker died; the same call goes on.
+        AffectBenchError: ``out`` cannot be written; the same call goes on.
     """
     folder, out, policy = Path(folder), Path(out), policy or Policy()
     shards = Shards(folder, policy=policy)
@@ -64,7 +64,7 @@ def unpack(
         tell("unpack", done, len(shards))
 
     numbers = range(len(shards.files))
-    pool.for_each(partial(_unpack_shard, folder, out, policy), numbers, workers=workers, done=count)
+    for_each(partial(_unpack_shard, folder, out, policy), numbers, workers=workers, done=count)
     table = "".join(_lines(shards)).encode()
     _write_new(out / TABLE, table)
     about = {"policy": policy.json(), "packed": shards.about["policy"], "clips": len(shards)}
@@ -73,10 +73,11 @@ def unpack(
     return len(shards)
 
 
-def _unpack_shard(folder: Path, out: Path, policy: Policy, number: int) -> int:
-    """Write the clips of a shard; runs in a worker."""
+def _unpack_shard(folder: Path, out: Path, policy: Policy, number: int, go_on: GoOn) -> int:
+    """Write the clips of a shard; runs in a thread."""
     shards = Shards(folder, policy=policy, only=[number])
     for row, clip in enumerate(shards.index["clip"]):
+        go_on()
         _write_new(out / clip, shards.read(row))
     shards.close()
     return len(shards)

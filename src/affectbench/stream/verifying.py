@@ -10,11 +10,11 @@ from typing import IO, Any
 
 import polars as pl
 
-from affectbench.audio import pool
 from affectbench.errors import BadData, MissingData
 from affectbench.stream import layout
 from affectbench.stream.packing import NOTED
 from affectbench.stream.shards import read_about, read_offsets
+from affectbench.stream.threads import GoOn, for_each
 from affectbench.types import Progress
 
 
@@ -37,7 +37,6 @@ def verify(
     Raises:
         MissingData: the folder holds no pack that is whole.
         BadData: it is of another format.
-        AffectBenchError: a worker died.
     """
     folder = Path(folder)
     about = read_about(folder)
@@ -49,12 +48,14 @@ def verify(
         tell("verify", len(found), len(about["shards"]))
 
     note = layout.note({name: about[name] for name in NOTED})
-    pool.for_each(partial(_verify_shard, folder, note), about["shards"], workers=workers, done=done)
+    for_each(partial(_verify_shard, folder, note), about["shards"], workers=workers, done=done)
     return tuple(sorted((d for damages in found for d in damages), key=lambda d: d.shard))
 
 
-def _verify_shard(folder: Path, note: bytes, told: dict[str, Any]) -> tuple[Damage, ...]:
-    """What is damaged in a shard, in its order; runs in a worker."""
+def _verify_shard(
+    folder: Path, note: bytes, told: dict[str, Any], go_on: GoOn
+) -> tuple[Damage, ...]:
+    """What is damaged in a shard, in its order; runs in a thread."""
     name = told["shard"]
     try:
         offsets = read_offsets(folder / name, told["offsets"])
@@ -64,7 +65,7 @@ def _verify_shard(folder: Path, note: bytes, told: dict[str, Any]) -> tuple[Dama
         with (folder / name).open("rb") as file:
             size = file.seek(0, 2)
             file.seek(0)
-            found = [Damage(name, *damage) for damage in _damages(file, offsets, note)]
+            found = [Damage(name, *damage) for damage in _damages(file, offsets, note, go_on)]
     except OSError as error:
         return (Damage(name, None, f"cannot be read ({error.strerror})"),)
     if size != told["bytes"]:
@@ -73,7 +74,7 @@ def _verify_shard(folder: Path, note: bytes, told: dict[str, Any]) -> tuple[Dama
 
 
 def _damages(
-    file: IO[bytes], offsets: pl.DataFrame, note: bytes
+    file: IO[bytes], offsets: pl.DataFrame, note: bytes, go_on: GoOn
 ) -> Iterator[tuple[str | None, str]]:
     """The clip and the part that is damaged, from the start of a shard to its end."""
     if file.read(len(note)) != note:
@@ -83,6 +84,7 @@ def _damages(
         "clip", "record", "offset", "size", "digest", "told_offset", "told_size", "told_digest"
     )
     for clip, record, offset, size, digest, told_at, told_size, told_digest in places.iter_rows():
+        go_on()
         head = file.read(offset - record)
         sound = file.read(size)
         end = told_at + told_size + len(layout.filling(told_size))
