@@ -140,9 +140,10 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[str, int, int], None] | None
     with Progress(*columns, console=Console(stderr=True)) as bars:
 
         def update(stage: str, done: int, total: int) -> None:
-            if stage not in stages:
-                stages[stage] = bars.add_task(stage, total=total)
-            bars.update(stages[stage], completed=done, total=total)
+            name = stage.partition(": ")[0]  # what follows changes as the stage goes on
+            if name not in stages:
+                stages[name] = bars.add_task(stage, total=total)
+            bars.update(stages[name], description=stage, completed=done, total=total)
 
         yield update
 
