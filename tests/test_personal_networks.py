@@ -232,6 +232,17 @@ def test_published_training_divides_by_the_peak_and_the_test_does_not():
     assert net.frames(samples).tolist() == [4, 3]
 
 
+def test_what_the_published_code_drops_is_silence_beside_other_clips():
+    torch.manual_seed(0)
+    net = PublishedEmo18(2, width=0.1).train()
+    net.in_test = True  # no peak normalisation: the peak may lie in what is dropped
+    waves, samples = torch.randn(2, 8_000), torch.tensor([3_300, 8_000])
+    waves[0, 3_300:] = 0
+    whole = net(waves, samples)
+    waves[0, 3_200:] = 0
+    torch.testing.assert_close(net(waves, samples), whole)
+
+
 def test_published_prediction_is_the_first_support_clip_before_the_adaptation(published):
     test = sounds("test")
     support, queries = pick(test, 0, 1), pick(test, 2, 3, 4)

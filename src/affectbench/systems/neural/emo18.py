@@ -105,12 +105,14 @@ class Emo18(nn.Module):
         most = int(count.max())
         waves = nn.functional.pad(waves, (0, max(0, most * FRAME - waves.shape[1])))
         framed = waves[:, : most * FRAME].reshape(len(waves), most, FRAME)
+        held = (torch.arange(most) < count[:, None]).to(waves.device)
         if self.packed:
-            held = (torch.arange(most) < count[:, None]).to(waves.device)
             features = self.convolved(framed[held][:, None])
             sequence = features.new_zeros(len(waves), most, features.shape[1])
             sequence[held] = features
         else:
+            # Frames that a clip does not have are zeros, also where its tail was dropped.
+            framed = framed * held[..., None]
             features = self.convolved(framed.reshape(-1, 1, FRAME))
             sequence = features.reshape(len(waves), most, -1)
         states: Tensor = self.lstm(sequence)[0]
