@@ -39,7 +39,7 @@ class Told:
 
     def fit(self, train, dev):
         self.seen.append(("fit", train.clips, dev.clips))
-        self.labels = train.labels
+        self.joint = isinstance(train.labels, tuple)
         self.mean = _mean(self.task, train)
         return self
 
@@ -47,12 +47,12 @@ class Told:
         assert np.size(part.labels) == 0
         self.seen.append(("predict", part.clips))
         values = tuple(np.tile(mean, (len(part.clips), 1)) for mean in self.mean)
-        return values if len(values) > 1 else values[0]
+        return values if self.joint else values[0]
 
     def adapt(self, support):
         assert len(support.labels) == len(support.clips) == len(support.features)
         other = Told(self.task, self.seed, "sound")
-        other.mean = _mean(self.task, support)
+        other.mean, other.joint = _mean(self.task, support), self.joint
         self.seen.append(("adapt", support.clips))
         return other
 
@@ -61,7 +61,7 @@ class Told:
 
 
 def _mean(task, part: Part):
-    labels = part.labels if len(task.targets) > 1 else (part.labels,)
+    labels = part.labels if isinstance(part.labels, tuple) else (part.labels,)
     return [
         np.nanmean(given, axis=0)
         if target.kind == "regression"

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 PACKAGES: Final = ("affectbench", "numpy", "scipy", "polars", "scikit-learn")
 EXTRAS: Final = {
-    "neural": ("torch",),
+    "neural": ("torch", "numba"),
     "embeddings": ("torch", "transformers"),
     "fast": ("numba",),
 }

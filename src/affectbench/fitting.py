@@ -102,7 +102,10 @@ def _fit_once(
     }
     reports = {}
     for single in singles:
-        train, dev = (part_of(single, material, in_part(material, part)) for part in PARTS[:2])
+        train, dev = (
+            part_of(single, material, in_part(material, part), joint=system.joint)
+            for part in PARTS[:2]
+        )
         model = system.build(single, seed, mode)
         if isinstance(model, Resumable):
             model.attend(work / "-".join(target.name for target in single.targets), progress)
@@ -139,14 +142,14 @@ def _predict_into(
     chosen = to_predict(task, material, part)
     for shots, parts in outputs.items():
         if shots and personalises(task, system):
-            values = _speaker_by_speaker(task, material, part, chosen, model, shots)
+            values = _speaker_by_speaker(task, system, material, part, chosen, model, shots)
         else:
-            values = _predicted(task, material, chosen, model.predict)
+            values = _predicted(task, system, material, chosen, model.predict)
         parts[part].extend(value[chosen] for value in values)
 
 
 def _predicted(
-    task: Task, material: Material, chosen: NDArray[np.bool_], predict: Predict
+    task: Task, system: System, material: Material, chosen: NDArray[np.bool_], predict: Predict
 ) -> list[Floats]:
     """Outputs [N, C] a target of all clips: NaN for those not chosen, and those without audio."""
     rows = np.flatnonzero(chosen & material.clips["digest"].is_not_null().to_numpy())
@@ -154,7 +157,7 @@ def _predicted(
     if not len(rows):
         return empty
     said = predict(part_of(task, material, chosen, labelled=False))
-    told = said if len(task.targets) > 1 else (said,)
+    told = said if system.joint else (said,)
     for values, given, target in zip(empty, told, task.targets, strict=True):
         if np.shape(given) != (len(rows), target.outputs):
             raise BadData(
@@ -165,8 +168,9 @@ def _predicted(
     return empty
 
 
-def _speaker_by_speaker(
+def _speaker_by_speaker(  # noqa: PLR0913 - what is predicted, by whom, for whom
     task: Task,
+    system: System,
     material: Material,
     part: str,
     chosen: NDArray[np.bool_],
@@ -182,14 +186,14 @@ def _speaker_by_speaker(
     speakers = material.clips["speaker"].to_numpy()
     readable = material.clips["digest"].is_not_null().to_numpy()
     without = chosen & ~np.isin(speakers, speakers[support & readable])
-    values = _predicted(task, material, without, model.predict)
+    values = _predicted(task, system, material, without, model.predict)
     for who in np.unique(speakers[support & readable].astype(str)):
         rows = np.flatnonzero(support & readable & (speakers == who))[:shots]
         own = np.zeros(len(speakers), dtype=bool)
         own[rows] = True
-        adapted = model.adapt(part_of(task, material, own))
+        adapted = model.adapt(part_of(task, material, own, joint=system.joint))
         queries = chosen & (speakers == who)
-        found = _predicted(task, material, queries, adapted.predict)
+        found = _predicted(task, system, material, queries, adapted.predict)
         for value, told in zip(values, found, strict=True):
             value[queries] = told[queries]
     return values

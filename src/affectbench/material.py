@@ -231,16 +231,22 @@ def audio_findings(clips: pl.DataFrame, waves: Waves) -> list[Finding]:
 
 
 def part_of(
-    task: Task, material: Material, chosen: NDArray[np.bool_], *, labelled: bool = True
+    task: Task,
+    material: Material,
+    chosen: NDArray[np.bool_],
+    *,
+    labelled: bool = True,
+    joint: bool = False,
 ) -> Part:
     """Some clips as systems see them: the readable ones of those chosen.
 
     Args:
-        task: its targets are the labels; of a task of several, a tuple with one array each.
+        task: its target is the labels.
         material: clips, features, waves.
         chosen: [N] which of the clips.
         labelled: False leaves the labels out, as of a part to be predicted. Labels of released
             support clips (columns ``support.*``) count as theirs.
+        joint: labels are a tuple, one array a target.
     """
     readable = material.clips["digest"].is_not_null().to_numpy()
     rows = np.flatnonzero(chosen & readable)
@@ -248,7 +254,7 @@ def part_of(
     labels: Any = np.empty((0,))
     if labelled:
         given = tuple(labels_of(target, clips) for target in task.targets)
-        labels = given if len(given) > 1 else given[0]
+        labels = given if joint else given[0]
     waves: Sequence[NDArray[np.int16]] = ()
     if material.heard is not None:
         place = np.cumsum(readable) - 1

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -257,7 +257,7 @@ def _run_here(
     pool.clear_partials(folder)
     batch = jobs[0].many()
     for job in jobs:
-        found = batch([_padded(job, clip) for clip in job.clips])
+        found = batch(_Clips(job))
         keys: list[str] = []
         values: list[NDArray[np.float32]] = []
         for clip, row in zip(job.clips, found, strict=True):
@@ -306,6 +306,21 @@ def _write_shard(
         path, lambda file: np.savez(file, keys=np.array(keys), values=np.stack(values))
     )
     return _ShardDone(path, len(job.clips), failed)
+
+
+class _Clips(Sequence[NDArray[np.int16]]):
+    """The waves of a job, each read when it is asked for: long clips need not fit side by side."""
+
+    def __init__(self, job: _Job) -> None:
+        self._job = job
+
+    def __len__(self) -> int:
+        return len(self._job.clips)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return _padded(self._job, self._job.clips[index])
 
 
 def _padded(job: _Job, clip: _Clip) -> NDArray[np.int16]:

@@ -10,7 +10,7 @@ from affectbench.types import Score
 FEW: Final = 10  # groups below which a reader is told what to expect
 
 # Method -> groups -> lowest and highest share, in percent, of 95 % intervals that held the true
-# value, over the simulations of: python benchmarks/coverage.py
+# value, over the simulations of: python benchmarks/interval_coverage.py
 COVERAGE: Final[Mapping[str, Mapping[int, tuple[int, int]]]] = {
     "percentile": {
         2: (46, 56),

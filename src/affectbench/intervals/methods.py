@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from affectbench.types import Floats, Score
 
 METHODS: Final = ("auto", "expanded", "jackknife", "percentile", "bca")
-BOOTSTRAP_FROM: Final = 100  # groups; benchmarks/coverage.py
+BOOTSTRAP_FROM: Final = 100  # groups; benchmarks/interval_coverage.py
 Bounds = tuple[float, float]
 NO_BOUNDS: Final[Bounds] = (float("nan"), float("nan"))
 

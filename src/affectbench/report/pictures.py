@@ -177,9 +177,14 @@ def curves(detail: Detail, name: str) -> Iterator[Html]:
 
 
 def reports_of(one: Stored, task: Task | None) -> dict[str, list[Mapping[str, Any]]]:
-    """What the models of all seeds report, by target; under "" where there is only one."""
+    """What the models of all seeds report, by target; under "" where there is only one model.
+
+    Of folds there is a model each and none to show: the report is left out.
+    """
     models = [result["model"] for result in one.seeds.values()]
-    if task is None or len(task.targets) == 1:
+    if any("folds" in model for model in models):
+        return {}
+    if task is None or len(task.targets) == 1 or "curve" in models[0]:
         return {"": models}
     return {
         t.name: [model[t.name] for model in models] for t in task.targets if t.name in models[0]

@@ -1,6 +1,6 @@
 """How often the 95 % interval of each method holds the true value, on simulated speakers.
 
-    python benchmarks/coverage.py [--simulations 1500]
+    python benchmarks/interval_coverage.py [--simulations 1500]
 
 Speakers are drawn anew in each simulation; the true value is that of very many of them. All
 methods get the same draws. ``clips`` is the percentile bootstrap of clips, which knows nothing of
