@@ -17,27 +17,18 @@ from pathlib import Path
 
 from affectbench import results
 from affectbench.corpora.twin.vocalburst import write_vocalburst
-from affectbench.features import EGEMAPS, WAVES
 from affectbench.fitting import SHOTS
 from affectbench.intervals import Comparison, compare
 from affectbench.protocols import run
 from affectbench.report.figures.shots import shots
-from affectbench.scoring import Scoring, arrays, groups_of, scorable, score_system
+from affectbench.scoring import Scoring, arrays, groups_of, score_system
 from affectbench.store import write_atomic
-from affectbench.systems import personal
+from affectbench.systems import SYSTEMS
 from affectbench.tasks import TASKS
-from affectbench.types import Recipe, Score, System
+from affectbench.types import Score, System
 
 TASK = TASKS["exvo-fewshot"]
-RECIPES: dict[str, Recipe] = {
-    recipe.name: recipe for recipe in (getattr(personal, name) for name in personal.__all__)
-}
-
-
-def system_of(name: str) -> System:
-    """The system of a recipe of the personalise protocol, on what it hears."""
-    recipe = RECIPES[name]
-    return recipe.on(EGEMAPS if recipe is personal.FEWSHOT_ZSCORE else WAVES, name=name)
+ADAPTING = sorted(name for name, system in SYSTEMS.items() if system.adapts)
 
 
 def folders(out: Path, system: System, mode: str | None) -> dict[int, Path]:
@@ -50,9 +41,9 @@ def folders(out: Path, system: System, mode: str | None) -> dict[int, Path]:
 
 
 def gain(more: Path, fewer: Path, part: str) -> Comparison:
-    """The first result against the second, on the same queries."""
+    """The first result against the second, on the queries of which both have a prediction."""
     tables = [
-        [scorable(results.read_seed(seed)[1][part], TASK) for seed in results.seed_folders(folder)]
+        [results.read_seed(seed)[1][part] for seed in results.seed_folders(folder)]
         for folder in (more, fewer)
     ]
     truth, first, outputs = arrays(tables[0], TASK.metric, TASK.targets)
@@ -95,7 +86,7 @@ def main() -> None:
     """Make the twins, run, compare and draw."""
     parser = argparse.ArgumentParser(description="What two support clips of a speaker gain.")
     parser.add_argument("--out", type=Path, required=True, help="folder of twins and results")
-    parser.add_argument("--system", default="fewshot-zscore", choices=sorted(RECIPES))
+    parser.add_argument("--system", default="fewshot-zscore", choices=ADAPTING)
     parser.add_argument("--mode", help="sound or official, where the system has both")
     parser.add_argument("--scale", type=float, default=0.05, help="of the published size")
     parser.add_argument("--offset", type=float, default=1.0, help="planted, sd on the logit")
@@ -103,7 +94,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the twins")
     parser.add_argument("--workers", type=int, help="processes; all cores by default")
     options = parser.parse_args()
-    system = system_of(options.system)
+    system = SYSTEMS[options.system]
     curves = {}
     for name, offset in (("offsets planted", options.offset), ("none planted", 0.0)):
         kind = "usual" if options.habits else "alike"

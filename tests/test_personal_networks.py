@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -298,6 +299,8 @@ def test_published_adaptation_moves_lstm_and_head_by_one_step(published):
     support.labels[0, 0] = np.nan
     with pytest.raises(BadData, match="blank"):
         published.adapt(support)
+    with pytest.raises(BadData, match="test-0 and test-1 have no labels|test-0, test-1 have no"):
+        published.adapt(replace(support, labels=np.empty(0)))
 
 
 # --- enrolment

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from affectbench.errors import BadData
+from affectbench.errors import BadData, listing
 from affectbench.systems.mlp import check_none_blank
 from affectbench.systems.neural.models import End2You, WaveModel
 from affectbench.systems.neural.plan import Plan
@@ -117,9 +117,14 @@ class PublishedLSTM(WaveModel):
         """Another model, for the speaker of the support clips.
 
         Raises:
-            BadData: a label is blank, which the published code cannot read.
+            BadData: there are no labels, or one is blank, which the published code cannot read.
         """
         assert self._walk is not None, "fit comes first"
+        if not support.labels.size:
+            raise BadData(
+                f"The support clips {listing(support.clips)} have no labels. The published code "
+                "learns from them: use the mode 'sound', or a system that needs none."
+            )
         check_none_blank(support=support)
         own = copy.copy(self)
         own._visit = self._walk.visit(support)
