@@ -168,7 +168,7 @@ def _predicted(
     return empty
 
 
-def _speaker_by_speaker(  # noqa: PLR0913 - what is predicted, by whom, for whom
+def _speaker_by_speaker(
     task: Task,
     system: System,
     material: Material,

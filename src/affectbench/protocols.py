@@ -205,6 +205,9 @@ def fuse(
     described, fitted = fused(task, [Path(one) for one in folders], name)
     if not clear_the_way(folder, described["inputs"], overwrite=overwrite):
         facts = {**environment.run_facts(), "fit_and_predict_s": time.time() - started}
+        roots = {results.run_of(Path(one)).get("data") for one in folders}
+        if len(roots) == 1:
+            facts["data"] = roots.pop()
         write_fitted(folder / "seed0", described, 0, fitted, facts, overwrite=overwrite)
     return score_system(folder, task, scoring or Scoring())
 

@@ -169,6 +169,15 @@ def read_seed(folder: Path) -> tuple[dict[str, Any], dict[str, pl.DataFrame]]:
     return result, tables
 
 
+def run_of(folder: Path) -> dict[str, Any]:
+    """``run.json`` of the first seed of a system's folder; empty where it is not there."""
+    for seed in seed_folders(folder):
+        if (seed / "run.json").is_file():
+            told: dict[str, Any] = json.loads((seed / "run.json").read_text())
+            return told
+    return {}
+
+
 def seed_folders(folder: Path) -> list[Path]:
     """Seed folders of a system's folder, by seed.
 

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from affectbench.cli import boards, folders, judging, reports, runs, scores, submit, tables
+from affectbench.cli import boards, folders, judging, reports, runs, scores, stream, submit, tables
 from affectbench.errors import AffectBenchError
 
 app = typer.Typer(
@@ -37,6 +37,7 @@ for verb in (
 ):
     app.command()(verb)
 app.add_typer(submit.app, name="submit")
+app.add_typer(stream.app, name="stream")
 
 
 def main() -> None:

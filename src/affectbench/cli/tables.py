@@ -116,7 +116,7 @@ def print_cells(cells: Sequence[Cell]) -> None:
             "reading": ("left", [_reading(cell) for cell in held]),
             "printed": ("right", [cell.printed for cell in held]),
             "measured": ("right", [_told(cell, number) for cell in held]),
-            "95% interval": ("left", [_bounds(cell) for cell in held]),
+            "interval": ("left", [_bounds(cell) for cell in held]),
             **({"ceiling": ("right", ceilings)} if any(ceilings) else {}),
             "verdict": ("left", [_verdict(cell, reasons) for cell in held]),
         }
