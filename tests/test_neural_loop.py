@@ -14,9 +14,17 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from affectbench.errors import AffectBenchError, BadData  # noqa: E402
+from affectbench.features.plain import WAVES  # noqa: E402
 from affectbench.store import plain  # noqa: E402
-from affectbench.systems.neural import batches, checkpoint, loop  # noqa: E402
+from affectbench.systems.neural import batches, checkpoint, emo18, loop, losses  # noqa: E402
 from affectbench.systems.neural.batches import Data, bucketed, by_length  # noqa: E402
+from affectbench.systems.neural.models import (  # noqa: E402
+    CNN10,
+    CNN14,
+    CNN14_SMALL,
+    END2YOU,
+    End2You,
+)
 from affectbench.systems.training import dev_value  # noqa: E402
 from affectbench.tasks import TASKS  # noqa: E402
 from affectbench.types import Resumable  # noqa: E402
@@ -184,6 +192,24 @@ def test_the_published_code_keeps_the_last_of_equals(monkeypatch):
     model = end2you(mode="official", epochs=4).fit(tones(), tones())
     assert model.report()["best_epoch"] == 3
     assert model.report()["stopped"] == "all 4 epochs done"
+
+
+def test_the_published_recipe_is_as_published():
+    model = End2You(TYPE, 0, "official")
+    data = Data(tones(task=TYPE), targets=np.arange(16) % 8)
+    assert model.loss(data) is losses.end2you_cross_entropy
+    assert End2You(TWO, 0, "official").loss(data) is losses.mse_loss
+    plan = model.plan()
+    assert (plan.optimiser, plan.learning_rate, plan.batch, plan.epochs) == ("adam", 1e-4, 8, 30)
+    assert plan.patience is None and not plan.bucketed and not plan.mixed
+    net = model.network()
+    assert net.frames is emo18.end2you_frames and not net.packed
+    assert len(model.report()["defects"]) == 4
+    assert "defects" not in End2You(TYPE, 0).report()
+    for recipe in (END2YOU, CNN14, CNN10, CNN14_SMALL):
+        built = recipe.on(WAVES, name=recipe.name).build(TYPE, 0, "sound")
+        told = recipe.settings.get("sound", recipe.settings)
+        assert dataclasses.asdict(built.plan()).items() <= told.items()
 
 
 def test_a_metric_that_is_never_defined(monkeypatch):

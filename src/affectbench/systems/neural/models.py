@@ -62,6 +62,14 @@ CNN_SETTINGS: Final[Mapping[str, Any]] = {
 }
 
 
+E2Y_DEFECTS: Final = (
+    "The last whole frame of 0.1 s of each clip is lost, and what follows it.",
+    "Padding counts in the statistics of batch norm in training.",
+    "A clip of less than 0.2 s stops the published code; here it is heard as one frame.",
+    "The published code has no seed; here there is one, so that a run can be repeated.",
+)
+
+
 class WaveModel:
     """A network, a loss and a plan: what every system that hears waves is made of.
 
@@ -202,6 +210,11 @@ class End2You(WaveModel):
     Source: Tzirakis, Zhang & Schuller 2018, doi:10.1109/ICASSP.2018.8462677; Baird et al. 2022,
     arXiv:2207.03572.
     """
+
+    def __init__(self, task: Task, seed: int, mode: str = "sound") -> None:
+        super().__init__(task, seed, mode)
+        if self.official:
+            self._report["defects"] = list(E2Y_DEFECTS)
 
     def network(self) -> nn.Module:
         """1.56 million weights, drawn as End2You draws them."""
