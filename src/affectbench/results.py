@@ -38,6 +38,11 @@ def label(system: System, mode: str) -> str:
     return system.name if mode == system.modes[0] else f"{system.name}-{mode}"
 
 
+def label_without_shots(label: str) -> str:
+    """``fewshot-zscore`` of ``fewshot-zscore-k0``: the system without the support clips."""
+    return re.sub(r"-k\d+$", "", label)
+
+
 def predictions(
     clips: pl.DataFrame, task: Task, values: Sequence[NDArray[np.float64]]
 ) -> pl.DataFrame:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
+from affectbench import results
 from affectbench.board import Group
 from affectbench.board.stored import Stored
 from affectbench.intervals.groups import GroupReport, age_bands, by_group
@@ -15,7 +17,7 @@ from affectbench.report import figures
 from affectbench.report.evidence import Detail
 from affectbench.report.markup import Child, Html, el
 from affectbench.scoring import arrays, groups_of, scorable
-from affectbench.types import Floats, Target, Task
+from affectbench.types import Floats, Score, Target, Task
 
 LABELS: Final[Mapping[str, str]] = {
     "country": "country",
@@ -165,6 +167,31 @@ def group_report(detail: Detail, one: Stored, label: str) -> GroupReport | None:
         seed=scoring["seed"],
         unit=unit,
     )
+
+
+MOST_CURVES: Final = 4  # that one figure of support clips holds
+
+
+def shots(detail: Detail, name: str) -> Iterator[Html]:
+    """The score of every system that adapts, by the number of support clips."""
+    curves: dict[str, dict[int, Score]] = {}
+    for one in detail.systems.values():
+        system = one.result["system"]
+        told = one.score(detail.part, detail.metric)
+        if "shots" in system and told is not None:
+            score = Score(**{f.name: _or_nan(told[f.name]) for f in fields(Score)})
+            label = results.label_without_shots(system["label"])
+            curves.setdefault(label, {})[system["shots"]] = score
+    drawn = [(label, curve) for label, curve in curves.items() if len(curve) > 1]
+    for start in range(0, len(drawn), MOST_CURVES):
+        some = dict(drawn[start : start + MOST_CURVES])
+        svg = figures.shots(some, name=f"{name}-{start}", metric=detail.metric)
+        yield broad(svg, "Score by number of support clips")
+
+
+def _or_nan(value: Any) -> Any:
+    """JSON has no NaN: it is stored as null."""
+    return float("nan") if value is None else value
 
 
 def curves(detail: Detail, name: str) -> Iterator[Html]:

@@ -30,6 +30,7 @@ def task_page(found: TaskEvidence, names: Names, *, licensed_audio: bool) -> Htm
         ("Every reading of the score", "readings", _readings),
         ("Predicted against true", "agreement", _agreement),
         ("Confusions", "confusion", _confusion),
+        ("What support clips are worth", "shots", _shots),
         ("By group", "groups", _groups),
         ("Learning curves", "curves", _curves),
     ):
@@ -196,6 +197,17 @@ def _confusion(detail: Detail, name: str) -> Sequence[Child]:
         return []
     text = f"On {detail.part}, each row sums to the clips of a true class."
     return [el("p", text), el("div", drawn, class_="grid wider" if len(drawn) > 1 else None)]
+
+
+def _shots(detail: Detail, name: str) -> Sequence[Child]:
+    drawn = list(pictures.shots(detail, name))
+    if not drawn:
+        return []
+    text = (
+        f"On {detail.part}, all on the same clips: support clips are never scored. The intervals "
+        "are of the scores; whether a gain is real is told by affectbench compare."
+    )
+    return [el("p", text), el("div", drawn, class_="grid wider")]
 
 
 def _groups(detail: Detail, name: str) -> Sequence[Child]:

@@ -24,6 +24,7 @@ from affectbench.report.figures.forest import forest
 from affectbench.report.figures.groups import gaps
 from affectbench.report.figures.rows import Mark
 from affectbench.report.figures.sheet import COLOURS, stylesheet
+from affectbench.report.figures.shots import shots
 from affectbench.report.figures.training import curve
 from affectbench.report.figures.waveform import waveform
 
@@ -37,6 +38,7 @@ __all__ = [
     "gaps",
     "histogram",
     "scatter_agreement",
+    "shots",
     "stylesheet",
     "waveform",
 ]
