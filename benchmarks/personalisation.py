@@ -96,8 +96,8 @@ def main() -> None:
     options = parser.parse_args()
     system = SYSTEMS[options.system]
     curves = {}
+    kind = "usual" if options.habits else "alike"
     for name, offset in (("offsets planted", options.offset), ("none planted", 0.0)):
-        kind = "usual" if options.habits else "alike"
         twin = options.out / f"twin-{kind}-{options.scale:g}-{options.seed}-{offset:g}"
         if not twin.is_dir():
             write_vocalburst(
@@ -110,7 +110,7 @@ def main() -> None:
     figure = shots(
         curves, name="shots", metric=TASK.metric.key, title=f"{system.title}: support clips"
     )
-    path = options.out / f"shots-{options.system}.svg"
+    path = options.out / f"shots-{options.system}-{kind}.svg"
     write_atomic(path, lambda file: file.write(figure.encode()))
     print(f"drawn: {path}")
 
