@@ -17,7 +17,7 @@ from affectbench.board.ranking import OTHER, OVERLAPS, RANKS, TWIN, UNKNOWN
 from affectbench.board.stored import read
 from affectbench.comparison import compare_paths
 from affectbench.errors import BadData, MissingData
-from affectbench.protocols import label_digest
+from affectbench.provenance import label_digest
 from affectbench.scoring import score_system
 from affectbench.types import Reading
 from board_cases import CLIPS, FEW, TASK, change, group, own, store, truth

@@ -119,8 +119,8 @@ def test_a_joint_system_sees_all_targets_at_once(tmp_path):
 def test_each_speaker_is_predicted_by_a_model_adapted_to_that_speaker(tmp_path):
     held = material(FEWSHOT)
     adapts = system(adapts=True)
-    assert shots_of(FEWSHOT, adapts) == (2, 1, 0)
-    assert shots_of(HIGH, adapts) == shots_of(FEWSHOT, system()) == (2,)
+    assert list(shots_of(FEWSHOT, adapts)) == [2, 1, 0]
+    assert shots_of(HIGH, adapts) == shots_of(FEWSHOT, system()) == {2: None}
     found = fit_predict(FEWSHOT, adapts, "sound", 0, held, work=tmp_path)
     support = held.clips.filter("support")
     assert support.group_by("speaker").len()["len"].to_list() == [2] * 6

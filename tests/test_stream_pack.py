@@ -22,6 +22,7 @@ from affectbench import store
 from affectbench.cli import stream as cli
 from affectbench.errors import AffectBenchError, BadData, MissingData, ResultConflict
 from affectbench.stream import Form, Policy, Shards, StreamIndex, build, layout, pack, select
+from affectbench.stream.filling import Job, fill_elsewhere
 from affectbench.stream.opus import EMPTY, GONE, NOT_OGG
 from affectbench.stream.packing import OFFSETS
 from affectbench.stream.threads import for_each
@@ -158,10 +159,33 @@ def test_transcripts_are_packed_when_asked_for(index, whole, tmp_path):
 
 
 def test_more_workers_give_the_same_bytes(index, whole, tmp_path):
-    pack(index, select(index), tmp_path, form=SMALL, workers=3)
+    pack(index, select(index), tmp_path, form=SMALL, workers=2)
     assert contents(tmp_path) == contents(whole.folder)
     with pytest.raises(AffectBenchError, match="at least one"):
         pack(index, select(index), tmp_path / "new", workers=0)
+
+
+def test_what_a_worker_meets_is_told(spoilt, tmp_path, monkeypatch):
+    there = select(spoilt, "there AND clip <> 'bad/zero.opus'")
+    with pytest.raises(BadData, match=r"not Ogg: 2 \(bad/noise.opus, bad/video.opus\)"):
+        pack(spoilt, there, tmp_path / "out", workers=2)
+    monkeypatch.setattr("affectbench.stream.filling.sys.executable", "/bin/false")
+    with pytest.raises(AffectBenchError, match="ended with 1: it was killed"):
+        pack(spoilt, there, tmp_path / "out", workers=2)
+    assert not list((tmp_path / "out").glob("*stream*"))
+
+
+def test_a_worker_is_killed_when_all_is_to_stop(tmp_path, monkeypatch):
+    script = tmp_path / "sleeps"
+    script.write_text("#!/bin/sh\nexec sleep 60\n")
+    script.chmod(0o755)
+    monkeypatch.setattr("affectbench.stream.filling.sys.executable", str(script))
+
+    def stop():
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fill_elsewhere(Job("", tmp_path / "x.tar", [], b"", False), stop)
 
 
 def test_a_failure_stops_the_other_workers_at_their_next_clip():

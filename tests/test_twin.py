@@ -12,6 +12,7 @@ import pytest
 from scipy.io import wavfile
 from scipy.stats import spearmanr
 
+from affectbench import TASKS, s_mtl
 from affectbench.audio.decode import decode_file
 from affectbench.audio.prepare import prepare
 from affectbench.corpora import hume_vocalburst as hume
@@ -309,13 +310,17 @@ def planted() -> tuple[Latent, np.random.Generator]:
 
 def test_ceilings_lie_where_the_tasks_are_learnable(twin):
     found = json.loads((twin / "ceiling.json").read_text())
-    assert set(found) == {"avb-high", "avb-two", "avb-culture", "avb-type", "how"}
-    for task, row in found.items():
-        if task != "how":
-            assert row["metric"] == ("uar.truth" if task == "avb-type" else "ccc.population")
-            assert row["metric"] in METRICS
-            assert 0.5 < row["dev"] < 0.95
-            assert 0.5 < row["test"] < 0.95
+    tasks = {"avb-high", "avb-two", "avb-culture", "avb-type", "exvo-fewshot", "exvo-multitask"}
+    assert set(found) == {*tasks, "how"}
+    for task in tasks:
+        row = found[task]
+        assert row["metric"] == TASKS[task].metric.key
+        assert 0.5 < row["dev"] < TASKS[task].metric.high
+        assert 0.5 < row["test"] < TASKS[task].metric.high
+    for part in ("dev", "test"):
+        assert found["exvo-fewshot"][part] == found["avb-high"][part]
+        known = s_mtl(found["avb-high"][part], 1.0, 0.0)  # CCC, UAR and MAE of the oracle
+        assert found["exvo-multitask"][part] == pytest.approx(known, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["high", "two", "culture"])

@@ -34,9 +34,14 @@ def personalises(task: Task, system: System) -> bool:
     return task.protocol == "personalise" and system.adapts
 
 
-def shots_of(task: Task, system: System) -> tuple[int, ...]:
-    """Numbers of support clips that a run predicts with: the result's own first."""
-    return tuple(range(SHOTS, -1, -1)) if personalises(task, system) else (SHOTS,)
+def shots_of(task: Task, system: System) -> dict[int, int | None]:
+    """Numbers of support clips that a run predicts with, the result's own first.
+
+    Each with what the result says of it: None for a system that does not learn from them.
+    """
+    if not personalises(task, system):
+        return {SHOTS: None}
+    return {shots: shots for shots in range(SHOTS, -1, -1)}
 
 
 def fit_predict(

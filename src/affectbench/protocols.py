@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from affectbench import environment, results
 from affectbench.errors import BadData, MissingData, ResultConflict, listing
-from affectbench.fitting import Fitted, fit_predict, personalises, shots_of
+from affectbench.fitting import Fitted, fit_predict, shots_of
 from affectbench.fusion import fused
-from affectbench.material import extract_features, read
+from affectbench.material import Material, extract_features, read
 from affectbench.provenance import audio_s, describe, origin
 from affectbench.scoring import Result, Scoring, score_system
 from affectbench.store import disk_error
@@ -73,18 +73,16 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         )
     scoring = scoring or Scoring()
     if system.members:
-        return _run_fusion(
-            task,
-            system,
-            out=Path(out),
-            mode=mode,
-            scoring=scoring,
-            overwrite=overwrite,
-            run_member=lambda member, its_mode: run(
-                task, member, data=data, out=out, mode=its_mode, seeds=None, scoring=scoring,
-                workers=workers, keep_going=keep_going, overwrite=overwrite, progress=progress,
-            ),
-        )  # fmt: skip
+        own: dict[str, Any] = {
+            "data": data,
+            "out": out,
+            "scoring": scoring,
+            "workers": workers,
+            "keep_going": keep_going,
+            "overwrite": overwrite,
+            "progress": progress,
+        }
+        return _run_fusion(task, system, mode, own)
     mode = mode or system.modes[0]
     if mode not in system.modes:
         raise BadData(f"{system.name} has no mode '{mode}'. It has: {', '.join(system.modes)}.")
@@ -102,41 +100,58 @@ def run(  # noqa: PLR0913 - the flags of the command line, each with its default
         keep_going=keep_going,
         progress=progress,
     )
+    cost = {
+        "read_and_extract_s": time.time() - started,
+        "audio_s": audio_s(material),
+        "data": str(Path(data).resolve()),
+    }
+    folders = _store_seeds(
+        task, system, mode, seeds, material, top=top, cost=cost, overwrite=overwrite,
+        progress=progress,
+    )  # fmt: skip
+    scored = [score_system(folder, task, scoring) for folder in folders]
+    return scored[0]
+
+
+def _store_seeds(  # noqa: PLR0913 - what a run has gathered
+    task: Task,
+    system: System,
+    mode: str,
+    seeds: Sequence[int],
+    material: Material,
+    *,
+    top: Path,
+    cost: Mapping[str, Any],
+    overwrite: bool,
+    progress: Progress | None,
+) -> list[Path]:
+    """Fit and store the seeds that are not there yet; the folders, the result's own first."""
+    came_from = origin(Path(cost["data"]))
     described = {
-        shots: describe(
-            task, system, mode, material, origin(Path(data)),
-            shots if personalises(task, system) else None,
-        )
-        for shots in shots_of(task, system)
-    }  # fmt: skip
+        shots: describe(task, system, mode, material, came_from, told)
+        for shots, told in shots_of(task, system).items()
+    }
     folders = {shots: top / told["system"]["label"] for shots, told in described.items()}
     done = [
-        set(clear_the_way(folders[shots], told["inputs"], overwrite=overwrite))
+        clear_the_way(folders[shots], told["inputs"], overwrite=overwrite)
         for shots, told in described.items()
     ]
-    missing = [s for s in seeds if not (ours(system) and all(s in stored for stored in done))]
-    cost = {"read_and_extract_s": time.time() - started, "audio_s": audio_s(material)}
+    kept = set.intersection(*map(set, done)) if ours(system) else set()
+    missing = [seed for seed in seeds if seed not in kept]
+    tell = progress or (lambda stage, done, total: None)
     label = results.label(system, mode)
     for number, seed in enumerate(missing):
-        if progress:
-            progress(f"training {label}", number, len(missing))
+        tell(f"training {label}", number, len(missing))
         started = time.time()
-        work = folders[next(iter(folders))] / f".training-seed{seed}"
+        work = top / f".{label}-seed{seed}.training"
         fitted = fit_predict(task, system, mode, seed, material, work=work, progress=progress)
-        facts = {
-            **environment.run_facts(),
-            **cost,
-            "fit_and_predict_s": time.time() - started,
-            "data": str(Path(data).resolve()),
-        }
+        facts = {**environment.run_facts(), **cost, "fit_and_predict_s": time.time() - started}
         for shots, one in fitted.items():
-            write_fitted(folders[shots] / f"seed{seed}", described[shots], seed, one, facts,
-                         overwrite=overwrite)  # fmt: skip
+            folder = folders[shots] / f"seed{seed}"
+            write_fitted(folder, described[shots], seed, one, facts, overwrite=overwrite)
         shutil.rmtree(work, ignore_errors=True)
-    if progress:
-        progress(f"training {label}", len(missing), len(missing))
-    scored = [score_system(folder, task, scoring) for folder in folders.values()]
-    return scored[0]
+    tell(f"training {label}", len(missing), len(missing))
+    return list(folders.values())
 
 
 def write_fitted(
@@ -154,24 +169,16 @@ def write_fitted(
     results.write_seed(folder, fitted.tables, result, facts, overwrite=overwrite)
 
 
-def _run_fusion(
-    task: Task,
-    system: System,
-    *,
-    out: Path,
-    mode: str | None,
-    scoring: Scoring,
-    overwrite: bool,
-    run_member: Callable[[System, str | None], Result],
-) -> Result:
+def _run_fusion(task: Task, system: System, mode: str | None, own: Mapping[str, Any]) -> Result:
     """Run the members of a fusion, each in the mode if it has it, then fuse what they predict."""
     mode = mode or system.modes[0]
-    folders = []
-    for name in system.members:
-        member = SYSTEMS[name]
-        folders.append(run_member(member, mode if mode in member.modes else None).folder)
-    label = results.label(system, mode)
-    return fuse(task, folders, out=out, name=label, scoring=scoring, overwrite=overwrite)
+    members = [SYSTEMS[name] for name in system.members]
+    folders = [
+        run(task, member, mode=mode if mode in member.modes else None, **own).folder
+        for member in members
+    ]
+    options = {name: own[name] for name in ("out", "scoring", "overwrite")}
+    return fuse(task, folders, name=results.label(system, mode), **options)
 
 
 def fuse(
