@@ -120,7 +120,7 @@ def query(
     from affectbench.errors import BadData
     from affectbench.stream import query as ask
     from affectbench.stream import save_subset, select
-    from affectbench.stream.query import WHOLE
+    from affectbench.stream.selecting import WHOLE
     from affectbench.stream.subsets import read_definition
 
     found = opened(index_folder, data)

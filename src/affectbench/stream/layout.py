@@ -24,6 +24,10 @@ PLAIN: Final = tarfile.TarInfo("").tobuf(tarfile.PAX_FORMAT)  # no name, size 0
 PLAIN_SUM: Final = sum(PLAIN[:124]) + 8 * ord(" ") + sum(PLAIN[135:148]) + sum(PLAIN[156:])
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
+EMPTY: Final = "empty file"
+NOT_OGG: Final = "not Ogg"
+NOT_OPUS: Final = "Ogg, but not of Opus"
+
 
 def key(clip: str) -> str:
     """The key of a clip: its path without ``.opus``, and without other dots in the file's name."""
@@ -31,6 +35,16 @@ def key(clip: str) -> str:
     stem = name.removesuffix(SOUND).replace("%", "%25").replace(".", "%2E") or "%"
     whole = folder + slash + stem
     return "%5F" + whole[1:] if whole.startswith("__") else whole
+
+
+def glance(data: bytes) -> str | None:
+    """Why the bytes of a file cannot be Opus, by its first page alone; None where they may be."""
+    if not data:
+        return EMPTY
+    if data[:5] != b"OggS\0" or len(data) < 27:
+        return NOT_OGG
+    start = 27 + data[26]
+    return None if data[start : start + 8] == b"OpusHead" else NOT_OPUS
 
 
 def note(about: dict[str, Any]) -> bytes:

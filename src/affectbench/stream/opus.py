@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from affectbench.corpora.twin.stream import ogg_checksum
+from affectbench.stream.layout import EMPTY, NOT_OGG, NOT_OPUS
 
 RATE_HZ: Final = 48_000  # granules count samples at this rate, whatever the source had
 LARGEST_PAGE: Final = 27 + 255 + 255 * 255
@@ -25,10 +26,7 @@ SILK: Final = (480, 960, 1920, 2880)  # samples at 48 kHz of a frame, by configu
 HYBRID: Final = (480, 960)
 CELT: Final = (120, 240, 480, 960)
 
-EMPTY: Final = "empty file"
 GONE: Final = "cannot be read"
-NOT_OGG: Final = "not Ogg"
-NOT_OPUS: Final = "Ogg, but not of Opus"
 NO_SOUND: Final = "no samples"
 CUT: Final = "cut short, or damaged at its end"
 CORRUPT: Final = "checksum of a page is wrong"
@@ -61,16 +59,6 @@ class _Page:
     end: int  # offset of what follows it
     whole: bool  # all its bytes are there
     intact: bool  # its checksum is right
-
-
-def glance(data: bytes) -> str | None:
-    """Why the bytes of a file cannot be Opus, by its first page alone; None where they may be."""
-    if not data:
-        return EMPTY
-    if data[:5] != b"OggS\0" or len(data) < 27:
-        return NOT_OGG
-    start = 27 + data[26]
-    return None if data[start : start + 8] == b"OpusHead" else NOT_OPUS
 
 
 def probe_file(path: Path) -> tuple[Head, int]:

@@ -14,23 +14,24 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import polars as pl
 
 from affectbench import store
 from affectbench.audio import pool
-from affectbench.errors import BadData, ResultConflict, listing
+from affectbench.errors import BadData, ResultConflict
 from affectbench.stream import layout
+from affectbench.stream.filling import Job, fill, fill_elsewhere, refusal
 from affectbench.stream.index import COLUMNS, StreamIndex
-from affectbench.stream.opus import EMPTY, GONE, UNUSABLE, glance
+from affectbench.stream.layout import EMPTY
+from affectbench.stream.opus import GONE, UNUSABLE
 from affectbench.stream.policy import RISK
-from affectbench.stream.query import Selection
+from affectbench.stream.selecting import Selection
 from affectbench.stream.threads import GoOn, for_each
 from affectbench.types import Progress
 
@@ -82,15 +83,16 @@ class Packed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _Shard:
     """A shard to write."""
 
     data: Path  # the corpus folder
-    path: Path  # of the shard
+    path: Path
     rows: pl.DataFrame  # its clips: columns of the index, ``bytes``, perhaps ``transcript``
     note: bytes
     policy: str  # JSON
     keep_going: bool
+    apart: bool  # in a process of its own
 
 
 def pack(
@@ -114,13 +116,14 @@ def pack(
         out: Folder of the shards.
         form: What the shards look like; ``Form()`` when None.
         keep_going: Leave out the files that are not there or hold no Opus, count and list them.
-        workers: Threads: packing is reading, hashing and writing.
+        workers: Processes, one a shard; of one worker, this process.
         progress: Told the stage "pack", in clips.
 
     Raises:
         BadData: files are not there, hold no Opus, or changed meanwhile; finished shards are kept.
         ResultConflict: ``out`` holds shards of other clips or settings.
-        AffectBenchError: the disk is full or not writable; the same call goes on.
+        AffectBenchError: the disk is full or not writable, or a process was killed; the same call
+            goes on.
     """
     tell = progress or (lambda stage, done, total: None)
     out, form = Path(out), form or Form()
@@ -140,12 +143,12 @@ def pack(
     }
     _begin(out, rows, about)
     first, policy = layout.note(about), json.dumps(about["policy"])
-    jobs = [
-        _Job(index.data, shard_path(out, number), part, first, policy, keep_going)
+    shards = [
+        _Shard(index.data, shard_path(out, number), part, first, policy, keep_going, workers > 1)
         for (number,), part in rows.group_by("shard", maintain_order=True)
     ]
-    todo = [job for job in jobs if not _is_whole(job)]
-    done = len(rows) - sum(len(job.rows) for job in todo)
+    todo = [shard for shard in shards if not _is_whole(shard)]
+    done = len(rows) - sum(len(shard.rows) for shard in todo)
     tell("pack", done, len(rows))
 
     def count(clips: int) -> None:
@@ -153,11 +156,11 @@ def pack(
         done += clips
         tell("pack", done, len(rows))
 
-    names = [job.path.with_suffix(end).name for job in todo for end in (".tar", ".parquet")]
+    names = [shard.path.with_suffix(end).name for shard in todo for end in (".tar", ".parquet")]
     pool.clear_partials(out, [PLAN, LEFT_OUT, ABOUT, *names])
     for_each(_write_shard, todo, workers=workers, done=count)
     about |= {"source": selection.definition, "data": str(index.data)}
-    return Packed(out, _end(out, about, [job.path for job in jobs], lost, index), len(todo))
+    return Packed(out, _end(out, about, [shard.path for shard in shards], lost, index), len(todo))
 
 
 def shard_path(folder: Path, number: int) -> Path:
@@ -166,7 +169,13 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def sized(data: Path, clips: pl.DataFrame) -> pl.DataFrame:
-    """The clips with ``bytes`` as they are on disk now, and a ``fault`` where there is no file."""
+    """The clips with ``bytes``, and a ``fault`` where there is no file.
+
+    Sizes are those of the headers where they were read, else those on disk now. A file that has
+    another one when it is packed stops the pack.
+    """
+    if not clips["bytes"].null_count():
+        return clips
     start = f"{data}{os.sep}"
 
     def size(clip: str) -> int:
@@ -198,18 +207,6 @@ def in_shards(rows: pl.DataFrame, shard_mb: float) -> pl.DataFrame:
     return rows.with_columns(shard=(before / (shard_mb * 1e6)).floor().cast(pl.Int64))
 
 
-def refusal(faults: Iterable[tuple[str, str]]) -> str:
-    """The message for files that cannot be packed."""
-    kinds: dict[str, list[str]] = {}
-    for clip, kind in faults:
-        kinds.setdefault(kind, []).append(clip)
-    said = "; ".join(f"{kind}: {len(c):,} ({listing(c, 3)})" for kind, c in kinds.items())
-    return (
-        f"Files that cannot be packed: {said}. Mend them and run stream index again, or leave them "
-        "out with --keep-going."
-    )
-
-
 def _begin(out: Path, rows: pl.DataFrame, about: dict[str, Any]) -> None:
     """Write the plan, or compare with the one that is there."""
     state = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
@@ -236,82 +233,34 @@ def _begin(out: Path, rows: pl.DataFrame, about: dict[str, Any]) -> None:
         )
 
 
-def _is_whole(job: _Job) -> bool:
+def _is_whole(shard: _Shard) -> bool:
     """Whether the shard and its offsets are there; the plan says that they are of these clips."""
-    offsets = job.path.with_suffix(".parquet")
+    offsets = shard.path.with_suffix(".parquet")
     try:
         stated = pl.read_parquet_metadata(offsets)["bytes"]
         faults = pl.read_parquet(offsets, columns=["fault"])["fault"]
-        size = job.path.stat().st_size
+        size = shard.path.stat().st_size
     except (OSError, KeyError, pl.exceptions.PolarsError):
         return False
-    return str(size) == stated and (job.keep_going or not faults.count())
+    return str(size) == stated and (shard.keep_going or not faults.count())
 
 
-def _write_shard(job: _Job, go_on: GoOn) -> int:
+def _write_shard(shard: _Shard, go_on: GoOn) -> int:
     """Write a shard and its offsets; runs in a thread."""
-    places: list[tuple[Any, ...]] = []
-    store.write_atomic(job.path, lambda file: places.extend(_fill(file, job, go_on)))
+    rows = shard.rows
+    told = [name for name in (*TOLD, "transcript", "bytes") if name in rows.columns]
+    job = Job(
+        str(shard.data), shard.path, rows.select(told).to_dicts(), shard.note, shard.keep_going
+    )
+    places = (fill_elsewhere if shard.apart else fill)(job, go_on)
     table = pl.DataFrame(places, schema=PLACE, orient="row")
-    table = pl.concat([table, job.rows.select(KEPT)], how="horizontal")
-    metadata = {"bytes": str(job.path.stat().st_size), "policy": job.policy}
+    table = pl.concat([table, rows.select(KEPT)], how="horizontal")
+    metadata = {"bytes": str(shard.path.stat().st_size), "policy": shard.policy}
     store.write_atomic(
-        job.path.with_suffix(".parquet"), lambda file: table.write_parquet(file, metadata=metadata)
+        shard.path.with_suffix(".parquet"),
+        lambda file: table.write_parquet(file, metadata=metadata),
     )
     return len(table)
-
-
-def _fill(file: IO[bytes], job: _Job, go_on: GoOn) -> Iterator[tuple[Any, ...]]:
-    """Write a shard, and give the ``PLACE`` of each clip."""
-    file.write(job.note)
-    at, faults = len(job.note), []
-    kept = [name for name in (*TOLD, "transcript") if name in job.rows.columns]
-    for row in job.rows.select(*kept, "bytes").iter_rows(named=True):
-        go_on()
-        clip, size = row["clip"], row.pop("bytes")
-        sound = _read(f"{job.data}/{clip}", size)
-        key = layout.key(clip)
-        fault = glance(sound)
-        if fault is not None:
-            faults.append((clip, fault))
-            yield (clip, key, *[None] * 7, fault)
-            continue
-        told = layout.told(row)
-        head = layout.header(key + layout.SOUND, size)
-        middle = layout.filling(size) + layout.header(key + layout.TOLD, len(told))
-        end = layout.filling(len(told))
-        file.writelines((head, sound, middle, told, end))
-        start = at + len(head)
-        told_at = start + size + len(middle)
-        rest = layout.digest(head, middle, told, end)
-        yield clip, key, start, size, layout.digest(sound), at, told_at, len(told), rest, None
-        at = told_at + len(told) + len(end)
-    if faults and not job.keep_going:
-        raise BadData(refusal(faults))
-    file.write(layout.ending(at))
-
-
-def _read(path: str, size: int) -> bytes:
-    """The bytes of a file that must be as large as it was."""
-    try:
-        file = os.open(path, os.O_RDONLY)  # a quarter of what Path.read_bytes takes
-        try:
-            data = os.read(file, size + 1)
-            while 0 < len(data) < size and (more := os.read(file, size + 1 - len(data))):
-                data += more  # the system may give less than was asked for
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise BadData(
-            f"{path} cannot be read ({error.strerror}), though it was there when the shards were "
-            "planned. Run stream index again and pack into another folder."
-        ) from error
-    if len(data) != size:
-        raise BadData(
-            f"{path} holds {len(data):,} bytes, and held {size:,} when the shards were planned. "
-            "Run the same command again when nothing writes there."
-        )
-    return data
 
 
 def _end(

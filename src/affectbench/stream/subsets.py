@@ -18,7 +18,7 @@ from affectbench.errors import BadData, MissingData, ResultConflict, listing
 from affectbench.stream.index import StreamIndex
 
 if TYPE_CHECKING:
-    from affectbench.stream.query import Selection
+    from affectbench.stream.selecting import Selection
 
 FOLDER: Final = "subsets"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")  # what SQL takes for a table without quotes
@@ -104,7 +104,7 @@ def clips_of(index: StreamIndex, name: str) -> pl.DataFrame:
         MissingData: there is none of that name.
         BadData: its clips are not those that were saved.
     """
-    from affectbench.stream.query import digest_of
+    from affectbench.stream.selecting import digest_of
 
     about = read_subset(index, name)
     path = index.folder / FOLDER / f"{name}.parquet"

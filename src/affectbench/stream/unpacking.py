@@ -89,21 +89,24 @@ def _write_new(path: Path, data: bytes) -> None:
     It is not synced: two million files would take days. What a crash leaves is compared by the
     next run.
     """
+    half = path.with_name(f".{path.name}.partial")
     try:
-        if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
-            return
         if path.exists():
+            if path.stat().st_size == len(data) and path.read_bytes() == data:
+                return
             raise ResultConflict(f"{path} is there with other bytes. Unpack into a new folder.")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial_path = path.with_name(f".{path.name}.partial")
         try:
-            partial_path.write_bytes(data)
-            partial_path.replace(path)
-        except BaseException:
-            partial_path.unlink(missing_ok=True)
-            raise
+            half.write_bytes(data)
+        except FileNotFoundError:  # the first of its folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(data)
+        half.replace(path)
     except OSError as error:
+        half.unlink(missing_ok=True)
         raise store.disk_error(error, path) from error
+    except BaseException:
+        half.unlink(missing_ok=True)
+        raise
 
 
 def _lines(shards: Shards) -> Iterator[str]:
