@@ -132,6 +132,7 @@ def test_the_policy_is_in_everything_and_children_are_in_nothing(index, whole):
     files = contents(whole.folder)
     for name, data in files.items():
         assert not any(child.encode() in data for child in children), name
+        assert str(index.data).encode() not in data, name  # nor where it was packed
     assert whole.about["policy"] == Policy().json()
     for told in whole.about["shards"]:
         with tarfile.open(whole.folder / told["shard"]) as tar:

@@ -127,6 +127,14 @@ def test_children_in_a_subset_need_the_flag_again(index):
     assert len(select(index, subset="every", policy=ALL).clips) == 400
 
 
+def test_a_condition_hears_of_no_child(index):
+    longest = "duration_s = (SELECT max(duration_s) AS m FROM clips)"
+    kept = index.clips().collect()
+    assert select(index, longest).clips["duration_s"].to_list() == [kept["duration_s"].max()]
+    of_all = select(index, longest, policy=ALL).clips["duration_s"].to_list()
+    assert of_all == [index.clips(ALL).collect()["duration_s"].max()]
+
+
 def test_a_subset_is_never_overwritten(index):
     save_subset(index, "one", select(index, "game = 'Go'"))
     save_subset(index, "one", select(index, "game = 'Go'"))  # the same

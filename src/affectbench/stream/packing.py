@@ -159,7 +159,7 @@ def pack(
     names = [shard.path.with_suffix(end).name for shard in todo for end in (".tar", ".parquet")]
     pool.clear_partials(out, [PLAN, LEFT_OUT, ABOUT, *names])
     for_each(_write_shard, todo, workers=workers, done=count)
-    about |= {"source": selection.definition, "data": str(index.data)}
+    about |= {"source": selection.definition}
     return Packed(out, _end(out, about, [shard.path for shard in shards], lost, index), len(todo))
 
 

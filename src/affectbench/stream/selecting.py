@@ -95,11 +95,13 @@ def select(
     if hours is not None and drawn is not None:
         raise BadData("A sample has a size or the limits of another one, not both.")
     with _told(index):
+        # A condition that asks about other clips, as by a subquery, is told of kept ones alone.
+        kept = _lazy(index, where or "true", policy, False)
         every = _lazy(index, where or "true", Policy(include_children=True), False)
         if subset is not None:
-            every = every.join(clips_of(index, subset).lazy(), on="clip", how="semi")
+            named = clips_of(index, subset).lazy()
+            kept, every = (rows.join(named, on="clip", how="semi") for rows in (kept, every))
         excluded = every.select((~policy.keeps()).sum()).collect(engine="streaming").item()
-        kept = every.filter(policy.keeps())
         if hours is not None:
             lines, drawn = sampling.sample(kept, hours, by)
         elif drawn is not None:
