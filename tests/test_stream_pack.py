@@ -73,6 +73,7 @@ def test_a_shard_holds_the_files_as_they_are(index, whole):
     assert whole.about["hours"] == pytest.approx(clips["duration_s"].sum() / 3600)
 
 
+@pytest.mark.filterwarnings("ignore")  # what it warns of is not ours
 def test_webdataset_reads_them(index, whole):
     wds = pytest.importorskip("webdataset")
     urls = [str(whole.folder / told["shard"]) for told in whole.about["shards"]]
