@@ -20,7 +20,8 @@ demo: $(VENV)/.all
 	$(AFFECT) report $(DEMO)/results > $(DEMO)/open.txt & \
 	    $(AFFECT) show $(DEMO)/results && wait $$! && cat $(DEMO)/open.txt
 
-runs: $(TESTED:%=$(DEMO)/test-%.txt) $(RUNS:%=$(DEMO)/svm-%.txt) $(DATA)/modulate-stream
+runs: $(TESTED:%=$(DEMO)/test-%.txt) $(RUNS:%=$(DEMO)/svm-%.txt) $(DEMO)/zscore.txt \
+    $(DATA)/modulate-stream
 
 # A twin appears under its name when it is whole.
 $(DATA)/hume-vocalburst:
@@ -41,6 +42,9 @@ $(DEMO)/svm-avb-high.txt: | $(DATA)/hume-vocalburst
 $(DEMO)/svm-emotion-share.txt: | $(DATA)/hume-prosody
 $(DEMO)/svm-sonata-emotion.txt: | $(DATA)/modulate-sonata
 $(BURSTS:%=$(DEMO)/svm-%.txt) $(MLP:%=$(DEMO)/mlp-%.txt): | $(DEMO)/svm-avb-high.txt
+$(DEMO)/zscore.txt: | $(DEMO)/svm-avb-high.txt
+	$(RUN) exvo-fewshot --system fewshot-zscore > $@.partial
+	mv $@.partial $@
 $(DEMO)/svm-%.txt:
 	$(RUN) $* --system egemaps-svm > $@.partial
 	mv $@.partial $@
