@@ -70,14 +70,14 @@ def reached(parts) -> tuple[dict, np.ndarray, np.ndarray]:
 def test_grid_and_winner(reached, expected) -> None:
     tried, stated = reached[0]["tried"], expected["masked"]["grid"]
     names = ("scaler", "C", "loss")
-    assert [(row["scaler"], row["c"], row["loss"]) for row in tried] == [
+    assert [(row["scaler"], row["C"], row["loss"]) for row in tried] == [
         tuple(row[name] for name in names) for row in stated
     ]
     values = np.array([row["dev"] for row in tried])
     np.testing.assert_allclose(values, [-row["neg_mae"] for row in stated], **EXACT)
     assert [1 + int((values < value).sum()) for value in values] == [row["rank"] for row in stated]
     best, chosen = expected["masked"]["best"], reached[0]["chosen"]
-    assert (chosen["scaler"], chosen["c"], chosen["loss"]) == tuple(best[name] for name in names)
+    assert (chosen["scaler"], chosen["C"], chosen["loss"]) == tuple(best[name] for name in names)
     assert reached[0]["converged"]
     assert "edge" in reached[0]["notes"][0]
 

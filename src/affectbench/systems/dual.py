@@ -21,8 +21,11 @@ doi:10.1561/2200000016, sections 3.4 and 6.1 (the splitting, its relaxation and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
@@ -35,10 +38,10 @@ Solver = Callable[[NDArray[Any]], NDArray[Any]]
 
 AIM: Final = 1e-5  # of the duality gap, relative to the primal value: where steps end
 ENOUGH: Final = 1e-4  # of the same: what a solution must reach to be called converged
-STEPS: Final = 2000  # at most, of the absolute loss
+STEPS: Final = 3000  # at most, of the absolute loss
 CORRECTIONS: Final = 20  # at most, of the squared loss; one or two are usual
 LOOK_EVERY: Final = 5  # steps between two looks at the gap
-BETTER: Final = 0.95  # the gap is better where it is below this part of the lowest so far
+BETTER: Final = 0.8  # part of the lowest gap so far below which a gap is a better one
 PATIENCE: Final = 20  # looks without a better gap: single precision has no more to give
 RELAXATION: Final = 1.7  # of the splitting; 1.5 to 1.8 is usual
 FIRST_BALANCE: Final = 10  # step at which the penalty is looked at; then at 20, 40, 80, ...
@@ -75,7 +78,7 @@ class _State(NamedTuple):
 
 
 class Machines:
-    """The regressions of K targets on the same rows, for one setting after the other.
+    """The regressions of K targets on the same rows.
 
     Args:
         rows: [N, D] scaled features, finite, with a column of ones where an intercept is wanted.
@@ -83,7 +86,7 @@ class Machines:
             in double precision always: it shrinks to N x N.
         labels: [N, K] finite numbers of a size around 1.
 
-    Memory: beside ``rows`` two square matrices of side min(N, D).
+    Memory: beside ``rows`` a square matrix of side min(N, D), and one more for each thread.
     """
 
     def __init__(self, rows: NDArray[Any], labels: NDArray[Any]) -> None:
@@ -91,12 +94,30 @@ class Machines:
         self._space: _Tall | _Wide = _Wide(rows) if wide else _Tall(rows)
         self._labels = labels.astype(self._space.dtype)
 
-    def fit(self, c: float, losses: Sequence[Loss]) -> dict[Loss, Solution]:
-        """The machines for one C and each of the losses; the absolute loss starts at the squared.
+    def fit(
+        self, costs: Sequence[float], losses: Sequence[Loss]
+    ) -> dict[tuple[float, Loss], Solution]:
+        """The machines for each C and each loss.
+
+        One thread a C, at most one a core: a product with so few columns waits for memory, so
+        threads within it would only wait for each other. No result depends on their number.
 
         Returns:
             Weights and gaps. Look at ``converged``: steps end after ``STEPS`` at the latest.
         """
+        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+        threads = min(os.cpu_count() or 1, len(costs))
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
+            made = pool.map(lambda c: self._fit(c, losses), costs)
+            return {
+                (c, loss): solution
+                for c, solutions in zip(costs, made, strict=True)
+                for loss, solution in solutions.items()
+            }
+
+    def _fit(self, c: float, losses: Sequence[Loss]) -> dict[Loss, Solution]:
+        """Both losses from one ridge regression, where the absolute one starts."""
         squared = self._squared(c)
         made = {"squared": squared}
         if "absolute" in losses:
@@ -142,9 +163,10 @@ class Machines:
             if step % LOOK_EVERY == 0:
                 best = np.maximum(best, self._dual(split))
                 gaps = _relative(self._primal(c, place, values), best)
-                waited = 0 if gaps.max() < BETTER * lowest else waited + 1
-                lowest = min(lowest, float(gaps.max()))
-                if lowest <= AIM or waited == PATIENCE:
+                waited += 1
+                if gaps.max() < BETTER * lowest:
+                    lowest, waited = float(gaps.max()), 0
+                if gaps.max() <= AIM or (waited >= PATIENCE and space.dtype == np.float32):
                     break
             split.move(labels - values)
             if _doubled(step) and split.balance():
@@ -153,7 +175,7 @@ class Machines:
 
     def _primal(self, c: float, place: NDArray[Any], values: NDArray[Any]) -> Floats:
         """What is minimised, [K], with the absolute loss."""
-        miss = np.abs(self._labels - values).sum(axis=0, dtype=np.float64)
+        miss: Floats = np.abs(self._labels - values).sum(axis=0, dtype=np.float64)
         return self._space.squares(place, values) / 2 + c * miss
 
     def _dual(self, split: _Split) -> Floats:
@@ -197,9 +219,9 @@ class _Split:
     def balance(self) -> bool:
         """Change the penalty where one of the two moves much faster; whether it was changed."""
         multipliers, residuals = self._changes
-        if not multipliers or not residuals:
+        if not multipliers and not residuals:
             return False
-        factor = (multipliers / residuals) ** 0.8
+        factor = (multipliers / residuals) ** 0.8 if residuals else LARGEST_CHANGE
         factor = min(max(factor, 1 / LARGEST_CHANGE), LARGEST_CHANGE)
         if 1 / UNBALANCED < factor < UNBALANCED:
             return False
@@ -221,6 +243,7 @@ class _Tall:
         self._rows = rows
         self._square = rows.T @ rows
         self._largest = _largest_eigenvalue(self._square)
+        self._lock = Lock()
 
     def factor(self, ridge: float) -> Solver:
         """What turns a pull into a step: it solves with the Gram matrix plus the ridge."""
@@ -239,11 +262,13 @@ class _Tall:
 
     def values(self, place: NDArray[Any]) -> NDArray[Any]:
         """[N, K] values of the rows."""
-        return self._rows @ place
+        values: NDArray[Any] = self._rows @ place
+        return values
 
     def pull(self, left: NDArray[Any], place: NDArray[Any], ridge: float) -> NDArray[Any]:
         """The direction in which a ridge fit of what is left, [N, K], would move the place."""
-        return self._rows.T @ left - ridge * place
+        pull: NDArray[Any] = self._rows.T @ left - ridge * place
+        return pull
 
     def squares(self, place: NDArray[Any], _values: NDArray[Any]) -> Floats:
         """[K] squared length of the weights at a place."""
@@ -259,8 +284,9 @@ class _Tall:
         return place.astype(np.float64)
 
     def _to_double(self) -> None:
-        if self._square.dtype != np.float64:
-            self._square = _products(self._rows)
+        with self._lock:  # threads share the matrix
+            if self._square.dtype != np.float64:
+                self._square = _products(self._rows)
 
 
 class _Wide:
@@ -281,7 +307,8 @@ class _Wide:
         return np.zeros((len(self._rows), targets))
 
     def values(self, place: NDArray[Any]) -> NDArray[Any]:
-        return self._square @ place
+        values: NDArray[Any] = self._square @ place
+        return values
 
     def pull(self, left: NDArray[Any], place: NDArray[Any], ridge: float) -> NDArray[Any]:
         return left - ridge * place
@@ -336,7 +363,8 @@ def _largest_eigenvalue(square: NDArray[Any]) -> float:
 
 def _sums(left: NDArray[Any], right: NDArray[Any]) -> Floats:
     """[K] sums over rows of products, in double precision."""
-    return np.einsum("nk,nk->k", left, right, dtype=np.float64)
+    sums: Floats = np.einsum("nk,nk->k", left, right, dtype=np.float64)
+    return sums
 
 
 def _relative(primal: Floats, dual: Floats) -> Floats:

@@ -11,34 +11,29 @@ Source: Schuller et al. 2023, arXiv:2304.14882; workshop paper, section 3.2 and 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from affectbench.errors import BadData
-from affectbench.systems.dual import Loss, Machines
+from affectbench.systems.svr_grid import (
+    COSTS,
+    LOSSES,
+    MAX_ITER,
+    SCALERS,
+    SETTINGS,
+    TOL,
+    Made,
+    Setting,
+    by_gap,
+    by_liblinear,
+)
 from affectbench.systems.training import check_features, check_part, dev_value, joined, merit
 from affectbench.types import Floats, Part, Recipe, Task
 
-SCALERS: Final = ("StandardScaler", "MinMaxScaler")
-COSTS: Final = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
-LOSSES: Final[Mapping[str, Loss]] = {
-    "epsilon_insensitive": "absolute",
-    "squared_epsilon_insensitive": "squared",
-}
-MAX_ITER: Final = 50_000  # of liblinear
-TOL: Final = 1e-4
 SEED: Final = 42
 RANKS: Final = frozenset({"spearman"})  # metrics that see the order of predictions only
-SMALL: Final = 2_000_000  # features up to which the work is done in double precision
-BLOCK: Final = 1024  # rows or columns that are held in double precision at once
-WORTH_PROCESSES: Final = 1_000_000  # features from which liblinear runs in several processes
-BYTES_A_FEATURE: Final = 24  # of one: a double and liblinear's own copy with an index
-MEMORY: Final = 8 << 30  # bytes that all of them may take for their copies
 GRID: Final[Mapping[str, Any]] = {
     "machines": "LinearSVR, one a column, epsilon 0; scaler, C and loss shared by all columns",
     "scaler": list(SCALERS),
@@ -48,27 +43,10 @@ GRID: Final[Mapping[str, Any]] = {
     "sound": "chosen by the task's metric on dev; solved to a duality gap; labels brought to 0..1 "
     "by their range, blank ones left out; predictions clipped to the range unless only their "
     "order counts",
+    "leak": "the value on dev is the best of 20 settings there, so it flatters, in either mode as "
+    "upstream; test is predicted after the choice; clips of one seed share a label vector and may "
+    "be in several parts, which is why intervals resample seeds",
 }
-
-
-class Setting(NamedTuple):
-    """A point of the grid."""
-
-    scaler: str
-    c: float
-    loss: str
-
-
-# In the order of scikit-learn's GridSearchCV, of which the first best counts.
-SETTINGS: Final = tuple(Setting(s, c, loss) for s in SCALERS for c in COSTS for loss in LOSSES)
-
-
-class Fitted(Protocol):
-    """Machines of one setting, with their scaler."""
-
-    def values(self, features: NDArray[Any]) -> Floats:
-        """[N, C] values of features [N, D] as they were extracted."""
-        ...
 
 
 class SharedSVR:
@@ -120,7 +98,7 @@ class SharedSVR:
         for setting, fitted, told in self._learn(train, SETTINGS):
             raw = fitted.values(dev.features)
             value = self._value(dev, raw)
-            tried.append({**setting._asdict(), "dev": value, **told})
+            tried.append({**setting.named(), "dev": value, **told})
             worth = -value if self.official else merit(self.task.metric, value)
             if worth > best:
                 best, self._chosen, self._fitted, at = worth, setting, fitted, len(tried) - 1
@@ -135,9 +113,7 @@ class SharedSVR:
             "notes": self._notes(),
             "tried": tried,
             "converged": all(row["converged"] for row in tried),
-            "constant_columns": int(
-                np.sum(train.features.min(axis=0) == train.features.max(axis=0))
-            ),
+            "constant_columns": int((np.ptp(train.features, axis=0) == 0).sum()),
             "dev_predictions_outside_range": outside,
         }
         return self
@@ -179,16 +155,14 @@ class SharedSVR:
                 "published code has none: use the mode 'sound', which leaves them out by column."
             )
 
-    def _learn(
-        self, part: Part, settings: Sequence[Setting]
-    ) -> Iterator[tuple[Setting, Fitted, dict[str, Any]]]:
+    def _learn(self, part: Part, settings: Sequence[Setting]) -> Iterator[Made]:
         """The machines of each setting and what is to be told of their training."""
         if self.official:
-            return _by_liblinear(part.features, part.labels, settings, self.seed)
+            return by_liblinear(part.features, part.labels, settings, self.seed)
         for name, column in zip(self.task.target.columns, part.labels.T, strict=True):
             if np.isnan(column).all():
                 raise BadData(f"No clip to learn from has a label in the column '{name}'.")
-        return _by_gap(part.features, part.labels, (self._low, self._high), settings)
+        return by_gap(part.features, part.labels, (self._low, self._high), settings)
 
     def _value(self, dev: Part, raw: Floats) -> float:
         """What a setting is chosen by: an error in official mode, else the task's metric."""
@@ -205,177 +179,14 @@ class SharedSVR:
 
     def _notes(self) -> list[str]:
         """What a reader should know of the choice."""
-        for edge, beyond in ((max(COSTS), "larger"), (min(COSTS), "smaller")):
-            if self._chosen.c == edge:
-                return [
-                    f"The chosen C, {edge:g}, is at the edge of the grid: a {beyond} one may be "
-                    "better. So it is in the published run, with 0.01."
-                ]
-        return []
-
-
-# --- sound: all columns at once, to a duality gap
-
-
-@dataclass(frozen=True, slots=True)
-class _Scaling:
-    """A scaler of scikit-learn as (x - shift) * factor for each column, [D] each."""
-
-    shift: Floats
-    factor: Floats
-
-    @classmethod
-    def of(cls, name: str, features: NDArray[Any]) -> _Scaling:
-        """The scaler fitted on features [N, D], a block of columns at a time."""
-        from sklearn.preprocessing import MinMaxScaler, StandardScaler
-
-        shifts, factors = [], []
-        for at in range(0, features.shape[1], BLOCK):
-            columns = features[:, at : at + BLOCK].astype(np.float64)
-            if name == "StandardScaler":
-                scaler = StandardScaler(copy=False).fit(columns)
-                shifts.append(scaler.mean_)
-                factors.append(1 / scaler.scale_)
-            else:
-                scaler = MinMaxScaler(copy=False).fit(columns)
-                shifts.append(scaler.data_min_)
-                factors.append(scaler.scale_)
-        return cls(np.concatenate(shifts), np.concatenate(factors))
-
-    def rows(self, features: NDArray[Any], dtype: Any = np.float64) -> NDArray[Any]:
-        """[N, D + 1] scaled features and a column of ones."""
-        scaled = np.ones((len(features), features.shape[1] + 1), dtype)
-        for at in range(0, len(features), BLOCK):
-            block = features[at : at + BLOCK].astype(np.float64)
-            scaled[at : at + BLOCK, :-1] = (block - self.shift) * self.factor
-        return scaled
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighted:
-    """Scaled features times weights [D + 1, C], brought back to the range of the labels."""
-
-    scaling: _Scaling
-    weights: Floats
-    span: tuple[float, float]
-
-    def values(self, features: NDArray[Any]) -> Floats:
-        blocks = range(0, len(features), BLOCK)
-        values = [self.scaling.rows(features[at : at + BLOCK]) @ self.weights for at in blocks]
-        low, high = self.span
-        return np.concatenate(values) * (high - low) + low
-
-
-def _by_gap(
-    features: NDArray[Any],
-    labels: Floats,
-    span: tuple[float, float],
-    settings: Sequence[Setting],
-) -> Iterator[tuple[Setting, Fitted, dict[str, Any]]]:
-    """Machines of each setting, in their order."""
-    wanted = (labels - span[0]) / (span[1] - span[0])
-    for name in dict.fromkeys(setting.scaler for setting in settings):
-        scaling = _Scaling.of(name, features)
-        points = [setting for setting in settings if setting.scaler == name]
-        shape = (features.shape[1] + 1, labels.shape[1])
-        weights = {point: np.zeros(shape) for point in points}
-        told = {point: {"gap": 0.0, "steps": 0, "converged": True} for point in points}
-        for known, columns in _patterns(labels):
-            rows = features if known.all() else features[known]
-            dtype = np.float64 if rows.size <= SMALL else np.float32
-            machines = Machines(scaling.rows(rows, dtype), wanted[known][:, columns])
-            for c in dict.fromkeys(point.c for point in points):
-                here = {LOSSES[point.loss]: point for point in points if point.c == c}
-                for loss, solution in machines.fit(c, tuple(here)).items():
-                    weights[here[loss]][:, columns] = solution.weights
-                    row = told[here[loss]]
-                    row["gap"] = max(row["gap"], float(solution.gaps.max()))
-                    row["steps"] = max(row["steps"], solution.steps)
-                    row["converged"] = row["converged"] and solution.converged
-            del machines  # before the next are made: they hold a copy of all rows
-        for point in points:
-            yield point, _Weighted(scaling, weights[point], span), told[point]
-
-
-def _patterns(labels: Floats) -> list[tuple[NDArray[np.bool_], list[int]]]:
-    """Columns that are labelled in the same rows, with these rows: they can be solved together."""
-    known = ~np.isnan(labels)
-    together: dict[bytes, list[int]] = {}
-    for column in range(labels.shape[1]):
-        together.setdefault(known[:, column].tobytes(), []).append(column)
-    return [(known[:, columns[0]], columns) for columns in together.values()]
-
-
-# --- official: scikit-learn, one fit a column and setting
-
-
-@dataclass(frozen=True, slots=True)
-class _Piped:
-    """A fitted scaler of scikit-learn and one fitted ``LinearSVR`` a column."""
-
-    scaler: Any
-    machines: Sequence[Any]
-
-    def values(self, features: NDArray[Any]) -> Floats:
-        scaled = self.scaler.transform(features.astype(np.float64))
-        return np.column_stack([machine.predict(scaled) for machine in self.machines])
-
-
-def _by_liblinear(
-    features: NDArray[Any], labels: Floats, settings: Sequence[Setting], seed: int
-) -> Iterator[tuple[Setting, Fitted, dict[str, Any]]]:
-    """Machines of each setting, in their order; features are scaled once a scaler.
-
-    Fits run in processes: liblinear draws from one generator for all threads of a process, so in
-    threads its results would depend on the clock.
-    """
-    from joblib import Parallel, delayed
-    from sklearn import preprocessing
-
-    for name in dict.fromkeys(setting.scaler for setting in settings):
-        scaler = getattr(preprocessing, name)().fit(features.astype(np.float64))
-        scaled = scaler.transform(features.astype(np.float64))
-        points = [setting for setting in settings if setting.scaler == name]
-        jobs = [(point, column) for point in points for column in labels.T]
-        done = Parallel(n_jobs=_processes(features.size))(
-            delayed(_fit_one)(scaled, column, point, seed) for point, column in jobs
-        )
-        columns = labels.shape[1]
-        for number, point in enumerate(points):
-            machines = done[number * columns : (number + 1) * columns]
-            steps = max(machine.n_iter_ for machine in machines)
-            told = {"steps": int(steps), "converged": bool(steps < MAX_ITER)}
-            yield point, _Piped(scaler, machines), told
-
-
-def _fit_one(scaled: Floats, labels: Floats, setting: Setting, seed: int) -> Any:
-    """A fitted ``LinearSVR`` of one column."""
-    import warnings
-
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.svm import LinearSVR
-
-    machine = LinearSVR(
-        C=setting.c,
-        loss=setting.loss,
-        epsilon=0.0,
-        tol=TOL,
-        dual=True,
-        random_state=seed,
-        max_iter=MAX_ITER,
-    )
-    with warnings.catch_warnings():
-        # It is told by n_iter_, and stored, rather than printed and forgotten.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return machine.fit(scaled, labels)
-
-
-def _processes(size: int) -> int:
-    """How many fits of so many features to run at once: liblinear copies them for each."""
-    if size < WORTH_PROCESSES:
-        return 1
-    fits = max(1, MEMORY // (BYTES_A_FEATURE * size))
-    return min(os.cpu_count() or 1, fits)
+        edges = {max(COSTS): "larger", min(COSTS): "smaller"}
+        beyond = edges.get(self._chosen.c)
+        if beyond is None:
+            return []
+        return [
+            f"The chosen C, {self._chosen.c:g}, is at the edge of the grid: a {beyond} one may be "
+            f"better. The published choice, {max(COSTS):g}, is at the edge as well."
+        ]
 
 
 LINEAR_SVR: Final = Recipe(
