@@ -163,6 +163,23 @@ def test_threads_change_nothing(monkeypatch) -> None:
         np.testing.assert_array_equal(solution.weights, found[1][key].weights)
 
 
+def test_an_interrupt_stops_all_threads(monkeypatch) -> None:
+    rows, labels = problem(300, 12)
+    monkeypatch.setattr(dual, "AIM", -1.0)  # never reached
+    monkeypatch.setattr(dual, "STEPS", 10**9)
+    machines = Machines(rows, labels)
+    squared = machines._squared
+
+    def interrupted(c: float):
+        if c == 1e-2:
+            raise KeyboardInterrupt
+        return squared(c)
+
+    monkeypatch.setattr(machines, "_squared", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        machines.fit([1e-2, 1e-3], ["absolute"])
+
+
 # --- the model
 
 

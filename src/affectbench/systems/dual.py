@@ -93,6 +93,7 @@ class Machines:
         wide = rows.shape[1] > rows.shape[0]
         self._space: _Tall | _Wide = _Wide(rows) if wide else _Tall(rows)
         self._labels = labels.astype(self._space.dtype)
+        self._given_up = False
 
     def fit(
         self, costs: Sequence[float], losses: Sequence[Loss]
@@ -109,12 +110,16 @@ class Machines:
 
         threads = min(os.cpu_count() or 1, len(costs))
         with threadpool_limits(1, "blas"), ThreadPoolExecutor(threads) as pool:
-            made = pool.map(lambda c: self._fit(c, losses), costs)
-            return {
-                (c, loss): solution
-                for c, solutions in zip(costs, made, strict=True)
-                for loss, solution in solutions.items()
-            }
+            try:
+                made = list(pool.map(lambda c: self._fit(c, losses), costs))
+            except BaseException:
+                self._given_up = True  # or leaving would wait for the threads to converge
+                raise
+        return {
+            (c, loss): solution
+            for c, solutions in zip(costs, made, strict=True)
+            for loss, solution in solutions.items()
+        }
 
     def _fit(self, c: float, losses: Sequence[Loss]) -> dict[Loss, Solution]:
         """Both losses from one ridge regression, where the absolute one starts."""
@@ -166,7 +171,8 @@ class Machines:
                 waited += 1
                 if gaps.max() < BETTER * lowest:
                     lowest, waited = float(gaps.max()), 0
-                if gaps.max() <= AIM or (waited >= PATIENCE and space.dtype == np.float32):
+                tired = waited >= PATIENCE and space.dtype == np.float32
+                if gaps.max() <= AIM or tired or self._given_up:
                     break
             split.move(labels - values)
             if _doubled(step) and split.balance():
