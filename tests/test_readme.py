@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from affectbench import CORPORA, SYSTEMS, TASKS, cli
+from affectbench.systems import RECIPES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -37,10 +38,10 @@ def test_python_blocks_run(block, demo, monkeypatch, capsys):
 
 
 def test_all_names_are_there():
-    told = set(re.findall(r"`([a-z]+-[a-z-]+)`", README))
+    told = set(re.findall(r"`([a-z0-9]+(?:-[a-z0-9]+)*)`", README))
     assert set(TASKS) <= told
     assert set(SYSTEMS) <= told
-    assert set(re.findall(r"--system ([a-z-]+) ", README)) <= set(SYSTEMS)
+    assert set(re.findall(r"--system ([a-z0-9-]+) ", README)) <= {*SYSTEMS, *RECIPES}
 
 
 def test_all_commands_and_flags_are_there():
