@@ -176,6 +176,7 @@ class Machines:
                     break
             split.move(labels - values)
             if _doubled(step) and split.balance():
+                del solve  # its factor, before the next is made
                 solve = space.factor(split.ridge)
         return _State(place, values, gaps, step)
 
