@@ -28,8 +28,8 @@ STEPS: Final = (1, 2, 4, 8, 16)
 SPEAKERS: Final = 100  # of dev at most, drawn, on which the choice is made
 Tunable = Mapping[str, tuple[tuple[str, ...], tuple[float, ...]]]
 CNN_TUNABLE: Final[Tunable] = {
-    "head": (("head.",), (1e-2, 1e-1, 1.0)),
-    "whole network": (("",), (1e-3, 1e-2)),
+    "head": (("head.",), (1e-1, 1.0, 1e1)),
+    "whole network": (("",), (1e-2, 1e-1)),
 }
 
 
