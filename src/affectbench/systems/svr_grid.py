@@ -123,7 +123,14 @@ def by_gap(
     span: tuple[float, float],
     settings: Sequence[Setting],
 ) -> Iterator[Made]:
-    """Machines of each setting, in their order."""
+    """Machines of each setting, in their order, solved to a duality gap.
+
+    Args:
+        features: [N, D] as extracted. All N rows make the scaler, labelled or not.
+        labels: [N, C]; NaN where blank, but in no column throughout.
+        span: lowest and highest value of the range of the labels: C is that of labels in 0..1.
+        settings: those of one scaler stand together.
+    """
     wanted = (labels - span[0]) / (span[1] - span[0])
     for name in dict.fromkeys(setting.scaler for setting in settings):
         scaling = _Scaling.of(name, features)
@@ -178,9 +185,9 @@ class _Piped:
 def by_liblinear(
     features: NDArray[Any], labels: Floats, settings: Sequence[Setting], seed: int
 ) -> Iterator[Made]:
-    """Machines of each setting, in their order; features are scaled once a scaler.
+    """Machines of each setting, in their order, by scikit-learn; features are scaled once a scaler.
 
-    Fits run in processes: liblinear draws from one generator for all threads of a process, so in
+    Arguments as ``by_gap``, with no label blank, and the seed of each fit. Fits run in processes: liblinear draws from one generator for all threads of a process, so in
     threads its results would depend on the clock.
     """
     from joblib import Parallel, delayed
