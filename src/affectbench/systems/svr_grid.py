@@ -187,8 +187,9 @@ def by_liblinear(
 ) -> Iterator[Made]:
     """Machines of each setting, in their order, by scikit-learn; features are scaled once a scaler.
 
-    Arguments as ``by_gap``, with no label blank, and the seed of each fit. Fits run in processes: liblinear draws from one generator for all threads of a process, so in
-    threads its results would depend on the clock.
+    Arguments are those of ``by_gap``, with no label blank, and the seed of each fit. Fits run in
+    processes: liblinear draws from one generator for all threads of a process, so in threads its
+    results would depend on the clock.
     """
     from joblib import Parallel, delayed
     from sklearn import preprocessing
