@@ -15,7 +15,6 @@ PACKAGES: Final = ("affectbench", "numpy", "scipy", "polars", "scikit-learn")
 EXTRAS: Final = {
     "neural": ("torch", "numba"),
     "embeddings": ("torch", "transformers"),
-    "fast": ("numba",),
 }
 
 
