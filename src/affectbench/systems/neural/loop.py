@@ -148,9 +148,7 @@ class Training:
         epoch = self.at.epoch + 1
         rng = np.random.default_rng([self.seed, epoch])
         losses: list[Tensor] = []
-        gpus = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=gpus):
-            torch.manual_seed(int(rng.integers(2**63)))
+        with seeded(int(rng.integers(2**63)), self.device):
             batches = self.batches(rng)
             self.net.train()
             for batch in ahead(batches, lambda rows: self.train.batch(rows, self.device, rng)):
@@ -261,6 +259,14 @@ class Training:
         self.optimiser.load_state_dict(state["optimiser"])
         self.schedule.load_state_dict(state["schedule"])
         self.at = Reached(**state["at"])
+
+
+@contextmanager
+def seeded(seed: int, where: torch.device) -> Iterator[None]:
+    """Torch draws from that seed inside the block, and goes on as before after it."""
+    with torch.random.fork_rng(devices=[where] if where.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
 
 
 def schedule(optimiser: torch.optim.Optimizer, plan: Plan) -> Any:

@@ -133,7 +133,7 @@ class WaveModel:
             MissingExtra: torch is not installed.
         """
         torch = import_torch()
-        from affectbench.systems.neural.loop import Training, precision
+        from affectbench.systems.neural.loop import Training, precision, seeded
 
         check_part(self.task, "train", train)
         check_part(self.task, "dev", dev)
@@ -141,8 +141,7 @@ class WaveModel:
             check_none_blank(train=train, dev=dev)
         where, plan = device(), self.plan()
         heard = [self.data(part) for part in (train, dev)]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.seed)
+        with seeded(self.seed, where):
             net = self.network()
         loss = self.loss(heard[0])
         self._report |= {
